@@ -1,0 +1,70 @@
+"""Where a daemon's sockets and token lie. One rule: they lie in the directory of its control socket.
+
+So whoever knows the control socket (`--socket`, `$GLEITZEIT_SOCKET`, or the default) finds the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+CONTROL = "gleitzeitd.sock"
+HUB = "hub/hub.sock"
+TOKEN = "token"
+SYSTEM_RUN = "/run/gleitzeit"
+LONGEST = 107
+"""Bytes that a Unix socket's path may have on Linux (unix(7): `sun_path` is 108 with its end mark)."""
+
+
+def own_run_directory() -> str:
+    """The run directory of a daemon that this user starts."""
+    if given := os.environ.get("RUNTIME_DIRECTORY"):
+        return given.split(":")[0]
+    if os.geteuid() == 0:
+        return SYSTEM_RUN
+    if base := os.environ.get("XDG_RUNTIME_DIR"):
+        return os.path.join(base, "gleitzeit")
+    return f"/tmp/gleitzeit-{os.geteuid()}"
+
+
+def control_socket(given: str | None = None) -> str:
+    """The socket to look for a daemon at: what is given, else `$GLEITZEIT_SOCKET`, else the user's own
+    daemon where one listens, else the system's."""
+    if chosen := given or os.environ.get("GLEITZEIT_SOCKET"):
+        return os.path.abspath(chosen)
+    own = os.path.join(own_run_directory(), CONTROL)
+    system = os.path.join(SYSTEM_RUN, CONTROL)
+    return system if not os.path.exists(own) and os.path.exists(system) else own
+
+
+def hub_socket(control: str) -> str:
+    return os.path.join(os.path.dirname(control), HUB)
+
+
+def token_file(control: str) -> str:
+    return os.path.join(os.path.dirname(control), TOKEN)
+
+
+def local_token(given: str | None = None) -> str | None:
+    """The token of this machine's daemon, if there is one that this user may read; `$GLEITZEIT_TOKEN` wins."""
+    if token := os.environ.get("GLEITZEIT_TOKEN"):
+        return token
+    try:
+        with open(token_file(control_socket(given)), encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return None
+
+
+def connect(path: str, timeout: float | None = None) -> socket.socket:
+    """A stream connected to the Unix socket at `path`. Raises OSError; ValueError when the path is too long."""
+    if len(os.fsencode(path)) > LONGEST:
+        raise ValueError(f"the socket path {path} is longer than the {LONGEST} bytes Linux allows")
+    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        stream.settimeout(timeout)
+        stream.connect(path)
+    except BaseException:
+        stream.close()
+        raise
+    return stream

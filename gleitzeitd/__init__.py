@@ -1,0 +1,1 @@
+"""The daemon: it keeps providers alive and carries calls to them."""

@@ -1,0 +1,76 @@
+"""Providers' output for one reader: the newest lines, then, when it follows, what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from gleitzeit_extensions.protocol import CallError
+from gleitzeitd.processes.output import Follower, Output, Record
+from gleitzeitd.processes.supervisor import Supervisor
+
+Write = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Which output is wanted."""
+
+    outputs: tuple[Output, ...]
+    count: int
+    stream: str | None
+    follow: bool
+
+    @classmethod
+    def read(cls, supervisor: Supervisor, query: Mapping[str, str]) -> Tail:
+        """Raises CallError for a name or a number that cannot be."""
+        outputs = _chosen(supervisor, query.get("name"))
+        return cls(outputs, _count(query), query.get("stream"), query.get("follow") == "1")
+
+    async def send(self, write: Write) -> None:
+        follower = Follower()
+        with ExitStack() as stack:
+            # Followed before the past is read, so that nothing falls between the two.
+            for output in self.outputs if self.follow else ():
+                stack.enter_context(output.followed(follower))
+            for record in self._past():
+                await write(_shown(record))
+            while self.follow:
+                records, missed = await follower.take()
+                for record in records:
+                    if self.stream in (None, record.stream):
+                        await write(_shown(record))
+                if missed:
+                    await write({"instance": None, "missed": missed})
+
+    def _past(self) -> list[Record]:
+        records = (record for output in self.outputs for record in output.last(self.count, self.stream))
+        newest = sorted(records, key=lambda record: record.time)
+        return newest[max(0, len(newest) - self.count) :]
+
+
+def _chosen(supervisor: Supervisor, name: str | None) -> tuple[Output, ...]:
+    if name is not None and name not in supervisor.instances:
+        known = ", ".join(supervisor.instances) or "none"
+        raise CallError("not_found.provider", f'there is no provider "{name}" here: there are {known}')
+    chosen = supervisor.instances.values() if name is None else [supervisor.instances[name]]
+    return tuple(instance.output for instance in chosen)
+
+
+def _count(query: Mapping[str, str]) -> int:
+    given = query.get("n", "100")
+    if not given.isdecimal() or len(given) > 9:
+        raise CallError("invalid_request", f"`n` must be a number of lines, not {given[:40]!r}")
+    return int(given)
+
+
+def _shown(record: Record) -> dict[str, Any]:
+    return {
+        "instance": record.instance,
+        "time": record.time,
+        "stream": record.stream,
+        "line": record.shown(),
+        "partial": record.partial,
+    }

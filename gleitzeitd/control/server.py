@@ -1,0 +1,238 @@
+"""The control API: which request does what. `docs/control-api.md` is its specification."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import anyio
+import structlog
+from aiohttp import web
+
+from gleitzeit_extensions.protocol import MAX_FRAME, PROTO, CallError
+from gleitzeit_extensions.version import VERSION
+from gleitzeitd.control import views
+from gleitzeitd.control.logs import Tail
+from gleitzeitd.control.peers import Role, demand
+from gleitzeitd.control.steering import ORDERS, steer
+from gleitzeitd.hub.callers import read_request
+from gleitzeitd.hub.calls import Request
+from gleitzeitd.hub.health import is_healthy
+from gleitzeitd.hub.server import Hub
+from gleitzeitd.processes.supervisor import Supervisor
+
+log = structlog.get_logger("gleitzeitd")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class About:
+    """What the daemon says of itself."""
+
+    config: str
+    control: str
+    hub: tuple[str, ...]
+    started: float
+    state: str = "starting"
+    shutdown: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Control:
+    def __init__(self, supervisor: Supervisor, hub: Hub, about: About) -> None:
+        self._supervisor = supervisor
+        self._hub = hub
+        self._about = about
+
+    async def run(
+        self, listening: socket.socket, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve on the listening socket until cancelled."""
+        app = web.Application(middlewares=[_errors], client_max_size=MAX_FRAME)
+        app.add_routes(self._routes())
+        # A caller that hangs up cancels what it asked for.
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.SockSite(runner, listening).start()
+            task_status.started()
+            await anyio.sleep_forever()
+        finally:
+            with anyio.move_on_after(2, shield=True):
+                await runner.cleanup()
+
+    def _routes(self) -> list[web.RouteDef]:
+        steering = [web.post(f"/v1/{action}", self._steer) for action in ORDERS]
+        return [
+            web.get("/livez", self._livez),
+            web.get("/readyz", self._readyz),
+            web.get("/v1/version", self._version),
+            web.get("/v1/status", self._status),
+            *steering,
+            web.get("/v1/logs", self._logs),
+            web.get("/v1/providers", self._providers),
+            web.get("/v1/providers/{name}/health", self._health),
+            web.post("/v1/providers/{name}/invoke", self._invoke),
+            web.post("/v1/providers/{name}/stream", self._stream),
+            web.post("/v1/shutdown", self._shutdown),
+        ]
+
+    async def _livez(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        ready = self._about.state == "running"
+        return web.Response(text="ok\n" if ready else f"{self._about.state}\n", status=200 if ready else 503)
+
+    async def _version(self, request: web.Request) -> web.Response:
+        demand(request, Role.OPERATOR)
+        return web.json_response(
+            {"version": VERSION, "proto": PROTO, "python": platform.python_version(), "pid": os.getpid()}
+        )
+
+    async def _status(self, request: web.Request) -> web.Response:
+        demand(request, Role.OPERATOR)
+        now = anyio.current_time()
+        found = list(views.instances(self._supervisor, self._hub, now))
+        if names := request.query.getall("name", []):
+            for name in names:
+                if all(view["name"] != name for view in found):
+                    self._hub.registry.line(name)  # Says what is wrong with the name.
+            found = [view for view in found if view["name"] in names]
+        about = self._about
+        daemon = {
+            "version": VERSION,
+            "pid": os.getpid(),
+            "state": about.state,
+            "uptime": now - about.started,
+            "config": about.config,
+            "control": about.control,
+            "hub": about.hub,
+        }
+        return web.json_response({"daemon": daemon, "instances": found})
+
+    async def _steer(self, request: web.Request) -> web.Response:
+        demand(request, Role.OPERATOR)
+        action = request.path.rpartition("/")[2]
+        body = await _body(request)
+        names, timeout = body.get("names"), body.get("timeout", 60)
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise CallError("invalid_request", '`names` must be a list of providers\' names, or ["all"]')
+        if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 <= timeout <= 86400:
+            raise CallError("invalid_request", "`timeout` must be seconds, at most a day")
+        patience = timeout if body.get("wait", True) is not False else 0
+        results = await steer(self._supervisor, action, names, patience=patience)
+        return web.json_response({"results": results})
+
+    async def _logs(self, request: web.Request) -> web.StreamResponse:
+        demand(request, Role.OPERATOR)
+        tail = Tail.read(self._supervisor, request.query)
+        async with JsonLines.answering(request) as lines:
+            await tail.send(lines.write)
+        return lines.response
+
+    async def _providers(self, request: web.Request) -> web.Response:
+        demand(request, Role.OPERATOR)
+        return web.json_response({"providers": list(views.providers(self._supervisor, self._hub))})
+
+    async def _health(self, request: web.Request) -> web.Response:
+        demand(request, Role.OPERATOR)
+        name = request.match_info["name"]
+        self._hub.registry.line(name)
+        registrations = self._hub.registry.registrations(name)
+        instance = self._supervisor.instances.get(name)
+        if not registrations:
+            state = instance.process.state if instance else "not connected"
+            because = f": {instance.process.reason}" if instance and instance.process.reason else ""
+            raise CallError("no_instance", f'"{name}" is {state} and not connected to the hub{because}')
+        health = await self._hub.health.ask(registrations[0])
+        state = instance.process.state if instance else "RUNNING"
+        return web.json_response(
+            {"name": name, "state": state, "healthy": is_healthy(health), "health": dict(health)}
+        )
+
+    async def _invoke(self, request: web.Request) -> web.Response:
+        result = await self._hub.router.invoke(await _request(request))
+        return web.json_response({"result": result})
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        asked = await _request(request)
+        async with self._hub.router.stream(asked) as reading:
+            # The first frame decides the status: until then an error is a plain one.
+            items = await reading.frame()
+            async with JsonLines.answering(request) as lines:
+                try:
+                    while items is not None:
+                        for item in items:
+                            await lines.write({"item": item})
+                        items = await reading.frame()
+                    await lines.write({"end": {"frames": reading.frames}})
+                except CallError as exc:
+                    await lines.write({"error": exc.wire()})
+        return lines.response
+
+    async def _shutdown(self, request: web.Request) -> web.Response:
+        demand(request, Role.OWNER)
+        self._about.shutdown.set()
+        return web.json_response({}, status=202)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """An answer of JSON lines; each write waits until the reader has room."""
+
+    response: web.StreamResponse
+
+    @classmethod
+    @asynccontextmanager
+    async def answering(cls, request: web.Request) -> AsyncIterator[Self]:
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        yield cls(response)
+        await response.write_eof()
+
+    async def write(self, line: dict[str, Any]) -> None:
+        await self.response.write(json.dumps(line).encode() + b"\n")
+
+
+async def _request(request: web.Request) -> Request:
+    demand(request, Role.OPERATOR)
+    return read_request(await _body(request), request.match_info["name"])
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        body = await request.json()
+    except (ValueError, RecursionError) as exc:
+        raise CallError("invalid_request", f"the body is not JSON: {exc}") from exc
+    except web.HTTPRequestEntityTooLarge as exc:
+        size = f"{MAX_FRAME // 2**20} MiB"
+        raise CallError("too_large", f"the request is larger than the {size} one message may have") from exc
+    if not isinstance(body, dict):
+        raise CallError("invalid_request", "the body must be a JSON object")
+    return body
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every failure is the one envelope; ours are logged."""
+    try:
+        return await handler(request)
+    except CallError as exc:
+        return web.json_response({"error": exc.wire()}, status=exc.meaning.http)
+    except web.HTTPException as exc:
+        error = CallError("invalid_request", f"{request.method} {request.path}: {exc.reason}")
+        return web.json_response({"error": error.wire()}, status=exc.status)
+    except ConnectionResetError:
+        raise
+    except Exception as exc:
+        # The edge of the daemon: one request's mistake of ours must not take the connection's others with it.
+        log.exception("request failed", path=request.path)
+        error = CallError("internal", f"{type(exc).__name__} in the daemon: see its log")
+        return web.json_response({"error": error.wire()}, status=500)

@@ -1,0 +1,19 @@
+"""The errors that a user can act on. Each is one or more whole sentences."""
+
+from __future__ import annotations
+
+
+class GleitzeitError(Exception):
+    """What the user asked for cannot be; the text says what, where and what to do."""
+
+
+class ConfigError(GleitzeitError):
+    """The configuration cannot be used. `problems` has one sentence for each mistake, in file order."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class OccupiedError(GleitzeitError):
+    """An address that the daemon needs is taken, or may not be taken."""

@@ -1,0 +1,166 @@
+"""The one room that wires the parts: each wing gets the callbacks it needs of the others."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import anyio
+import structlog
+
+from gleitzeit_extensions import places
+from gleitzeitd import premises
+from gleitzeitd.control.server import About, Control
+from gleitzeitd.core import process as core
+from gleitzeitd.core.process import End, Process
+from gleitzeitd.core.routing import Standing
+from gleitzeitd.core.spec import ClassTarget, House, Spec
+from gleitzeitd.hub.registry import Facts
+from gleitzeitd.hub.server import Hub
+from gleitzeitd.hub.tokens import Tokens, new_token
+from gleitzeitd.processes.child import Launch
+from gleitzeitd.processes.environment import child_environment
+from gleitzeitd.processes.supervisor import Callbacks, Supervisor
+
+log = structlog.get_logger("gleitzeitd")
+
+
+class Daemon:
+    """One daemon on one house."""
+
+    def __init__(self, house: House, control: str, *, search_here: bool = False) -> None:
+        """`control` is the path of its control socket; `search_here`: the current directory has classes too."""
+        self.house = house
+        self.control_path = control
+        self.search_here = search_here
+        self.token = new_token()
+        self.about = About(os.path.abspath(house.path), control, (), 0.0)
+        self.hub = Hub(house.specs, house.disabled, Tokens(self.token), self._facts())
+        self.supervisor = Supervisor(house.specs, premises.logs_directory(), self._callbacks())
+
+    async def run(self) -> None:
+        """Bind everything, start the providers, and serve until a signal or a shutdown. Raises OccupiedError."""
+        with contextlib.ExitStack() as held:
+            held.enter_context(premises.lock(self.control_path))
+            control = held.enter_context(premises.unix_socket(self.control_path, 0o660, group=True))
+            tcp = premises.tcp_sockets(self.house.server_url)
+            for listening in tcp:
+                held.enter_context(listening)
+            unix = held.enter_context(premises.unix_socket(places.hub_socket(self.control_path), 0o666))
+            held.enter_context(premises.token_file(self.control_path, self.token))
+            self.about.hub = tuple(_url(listening) for listening in tcp)
+            await self._serve(control, [unix, *tcp])
+
+    async def _serve(self, control: socket.socket, hub: list[socket.socket]) -> None:
+        self.about.started = anyio.current_time()
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(self.hub.run, hub)
+            await tasks.start(Control(self.supervisor, self.hub, self.about).run, control)
+            tasks.start_soon(self.supervisor.run)
+            self.about.state = "running"
+            log.info(
+                "daemon runs", config=self.about.config, control=self.control_path, hub=self.about.hub[0]
+            )
+            async with self._signals_are_heard():
+                if self.house.auto_start:
+                    self._tell_all(core.Start())
+                await self.about.shutdown.wait()
+                self.about.state = "stopping"
+                log.info("daemon stops")
+                self._tell_all(core.Stop())
+                await self.supervisor.until(self.supervisor.at_rest)
+            tasks.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def _signals_are_heard(self) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._hear)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def _hear(self) -> None:
+        """The first signal stops; each further one presses harder."""
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                if self.about.shutdown.is_set():
+                    self._tell_all(core.Stop())
+                self.about.shutdown.set()
+
+    def _tell_all(self, event: core.Event) -> None:
+        for name in self.supervisor.instances:
+            self.supervisor.tell(name, event)
+
+    # What the processes need of the hub.
+    def _callbacks(self) -> Callbacks:
+        return Callbacks(launch=self._launch, drain=self._drain, changed=self._changed, exited=self._exited)
+
+    def _launch(self, spec: Spec, generation: int) -> Launch:
+        marker = f"{os.getpid()}:{spec.name}:{generation}"
+        environment = child_environment(os.environ, spec.env)
+        if not isinstance(spec.target, ClassTarget):
+            return Launch(spec.target.argv, environment, marker, spec.cwd)
+        context = self._context(spec, spec.target, self.hub.registry.tokens.issue(spec.name, generation))
+        argv = (sys.executable, "-P", "-m", "gleitzeit_extensions.host")
+        return Launch(argv, environment, marker, spec.cwd, json.dumps(context).encode() + b"\n")
+
+    def _context(self, spec: Spec, target: ClassTarget, token: str) -> Mapping[str, object]:
+        """What the SDK's host has to know. It goes over stdin: nothing secret shows in argv or environment."""
+        here = (os.getcwd(),) if self.search_here else ()
+        return {
+            "instance": spec.name,
+            "name": spec.name,
+            "type": spec.type,
+            "class": target.path,
+            "config": spec.config,
+            "description": spec.description,
+            "auto_discover_models": spec.auto_discover_models,
+            "python_path": [*spec.python_path, os.path.dirname(self.about.config), *here],
+            "hub_socket": places.hub_socket(self.control_path),
+            "server_url": self.about.hub[0]
+            if self.house.server_url.endswith(":0")
+            else self.house.server_url,
+            "token": token,
+        }
+
+    def _drain(self, name: str, generation: int) -> None:
+        self.hub.drain(name, generation)
+
+    def _changed(self, spec: Spec, before: Process, after: Process) -> None:
+        standing = Standing.of(after)
+        if standing != Standing.of(before):
+            self.hub.registry.stands(spec.name, standing)
+
+    def _exited(self, name: str, generation: int, end: End, lines: list[str]) -> None:
+        self.hub.registry.tokens.revoke(name)
+        self.hub.registry.exited(name, generation, str(end), {"exit_status": end.code, "stderr": lines})
+
+    # What the hub needs of the processes.
+    def _facts(self) -> Facts:
+        return Facts(
+            ready=lambda name, generation: self.supervisor.tell(name, core.Ready(generation)),
+            disconnected=lambda name, generation: self.supervisor.tell(name, core.Disconnected(generation)),
+            drained=lambda name, generation: self.supervisor.tell(name, core.Drained(generation)),
+            failed=lambda name, generation, reason: self.supervisor.tell(
+                name, core.Failed(generation, reason)
+            ),
+            owns=self._owns,
+        )
+
+    def _owns(self, name: str, generation: int, pid: int) -> bool:
+        process = self.supervisor.instances[name].process
+        if process.generation != generation or process.pid is None:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            return pid == process.pid or os.getsid(pid) == process.pid
+        return False
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if listening.family == socket.AF_INET6 else f"http://{host}:{port}"

@@ -1,0 +1,99 @@
+"""The daemon as someone at a terminal sees it: providers' output with their names, and what to try."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from contextlib import ExitStack
+
+import anyio
+
+from gleitzeit_extensions import places
+from gleitzeitd.core.process import State
+from gleitzeitd.daemon import Daemon
+from gleitzeitd.hub.registration import Registration
+from gleitzeitd.processes.output import Follower
+
+COLOURS = (36, 32, 35, 33, 34, 96, 92, 95, 93, 94)
+"""ANSI foreground colours that are readable on dark and on light."""
+
+
+async def run(daemon: Daemon) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_show_output, daemon)
+        tasks.start_soon(_show_hints, daemon)
+        await daemon.run()
+        tasks.cancel_scope.cancel()
+
+
+async def _show_output(daemon: Daemon) -> None:
+    names = list(daemon.supervisor.instances)
+    width = max((len(name) for name in names), default=0)
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    prefixes = {name: _prefix(name.ljust(width), at, coloured) for at, name in enumerate(names)}
+    follower = Follower()
+    with ExitStack() as stack:
+        for instance in daemon.supervisor.instances.values():
+            stack.enter_context(instance.output.followed(follower))
+        while True:
+            records, missed = await follower.take()
+            lines = [f"{prefixes[record.instance]} {_printable(record.shown())}" for record in records]
+            if missed:
+                lines.append(f"({missed} bytes were too fast for this terminal: see gleitzeit logs)")
+            print("\n".join(lines), flush=True)
+
+
+def _prefix(name: str, at: int, coloured: bool) -> str:
+    return f"\x1b[{COLOURS[at % len(COLOURS)]}m{name} |\x1b[0m" if coloured else f"{name} |"
+
+
+def _printable(line: str) -> str:
+    """The line without what would move the cursor or change the terminal; colours are left."""
+    return "".join(char if char.isprintable() or char in "\t\x1b" else "\ufffd" for char in line.rstrip("\r"))
+
+
+async def _show_hints(daemon: Daemon) -> None:
+    """Once every provider had its chance to come up, say what can be tried."""
+    processes = daemon.supervisor.instances.values()
+    await daemon.supervisor.until(lambda: daemon.supervisor.is_idle and daemon.about.state == "running")
+    await daemon.supervisor.until(
+        lambda: all(instance.process.state not in (State.STOPPED, State.STARTING) for instance in processes)
+    )
+    if daemon.about.state != "running":
+        return
+    program = _program(daemon)
+    examples = [example for example in map(_example, daemon.hub.registry.registrations()) if example]
+    commands = ["status", *examples, "providers list", "logs -f"][:3]
+    print(
+        "\nTry, in another terminal:",
+        *(f"  {program} {command}" for command in commands),
+        "",
+        sep="\n",
+        flush=True,
+    )
+
+
+def _program(daemon: Daemon) -> str:
+    """How the command line is called from here."""
+    beside = os.path.join(os.path.dirname(sys.executable), "gleitzeit")
+    found = shutil.which("gleitzeit")
+    program = (
+        "gleitzeit" if found and os.path.samefile(found, beside) else shlex.quote(os.path.relpath(beside))
+    )
+    usual = places.control_socket() == daemon.control_path
+    return program if usual else f"{program} --socket {shlex.quote(daemon.control_path)}"
+
+
+def _example(registration: Registration) -> str | None:
+    """The example call that a provider gives of itself in its metadata, as a command."""
+    offer = registration.offer
+    match offer.metadata.get("example"):
+        case {"method": str(method), "args": dict(args)} as example:
+            verb = "stream" if example.get("stream") else "invoke"
+            return (
+                f"providers {verb} {offer.name} {shlex.quote(method)} --args {shlex.quote(json.dumps(args))}"
+            )
+    return None

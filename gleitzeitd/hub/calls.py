@@ -1,0 +1,130 @@
+"""What is under way: one `Call` for each time a request is written to a provider, until it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gleitzeit_extensions.protocol import WINDOW, CallError
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a caller asks for. `timeout` is in seconds; None means the provider's own."""
+
+    provider: str
+    method: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float | None = None
+    idempotent: bool = False
+
+
+class LostError(CallError):
+    """The instance went away while a call was with it."""
+
+
+class Call:
+    """One answer that is awaited. Its slot is taken until the provider answers or is lost."""
+
+    stream = False
+
+    def __init__(self, number: str, deadline: float) -> None:
+        self.id = number
+        self.deadline = deadline
+        self._answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def answer(self) -> Any:
+        """The result. Raises CallError."""
+        return await self._answer
+
+    def settle(self, data: Mapping[str, Any]) -> bool:
+        """Take a `result`; True when it is the last that comes."""
+        if not self._answer.done():
+            if data.get("ok") is True:
+                self._answer.set_result(data.get("result"))
+            else:
+                self._answer.set_exception(CallError.read(data.get("error")))
+        return True
+
+    def fail(self, error: CallError) -> None:
+        if not self._answer.done():
+            self._answer.set_exception(error)
+
+    def abandon(self) -> None:
+        """Nobody waits any more."""
+        self._answer.cancel()
+
+
+class Stream(Call):
+    """The frames of a streamed answer, in order, never more than were granted."""
+
+    stream = True
+
+    def __init__(self, number: str, deadline: float) -> None:
+        super().__init__(number, deadline)
+        self._frames: deque[list[Any]] = deque()
+        self._error: CallError | None = None
+        self._ended = False
+        self._abandoned = False
+        self._news = asyncio.Event()
+        self.arrived = 0
+
+    async def frame(self) -> list[Any] | None:
+        """The next frame's items; None at the end. Raises CallError."""
+        while not self._frames:
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                return None
+            self._news.clear()
+            await self._news.wait()
+        return self._frames.popleft()
+
+    def chunk(self, data: Mapping[str, Any]) -> None:
+        """Take a `chunk`. Raises CallError when the provider breaks the protocol."""
+        if self._abandoned or self._ended or self._error:
+            return
+        if data.get("seq") != self.arrived:
+            raise CallError("protocol", f"frame {self.arrived} was expected, {data.get('seq')!r} came")
+        if len(self._frames) >= WINDOW:
+            raise CallError("protocol", f"more than the {WINDOW} granted frames came")
+        items = data.get("d")
+        if not isinstance(items, list):
+            raise CallError("protocol", "a chunk has no list `d`")
+        self.arrived += 1
+        self._frames.append(items)
+        self._news.set()
+
+    def end(self, data: Mapping[str, Any]) -> None:
+        """Take the `end`: an error, or a count that shows that nothing is missing."""
+        if data.get("error") is not None:
+            self.fail(CallError.read(data["error"]))
+        elif data.get("seq") != self.arrived:
+            self.fail(
+                CallError(
+                    "protocol", f"the stream ended after {data.get('seq')!r} frames, {self.arrived} came"
+                )
+            )
+        self._ended = True
+        self._news.set()
+
+    def settle(self, data: Mapping[str, Any]) -> bool:
+        """A provider may refuse a stream with a `result`."""
+        error = data.get("error") or {
+            "code": "protocol",
+            "message": "a result came where a stream was asked for",
+        }
+        self.end({"error": error})
+        return True
+
+    def fail(self, error: CallError) -> None:
+        if not self._ended and self._error is None:
+            self._error = error
+            self._news.set()
+
+    def abandon(self) -> None:
+        self._abandoned = True
+        self._frames.clear()

@@ -1,0 +1,197 @@
+"""Who is connected and how each provider stands: the hub's memory, and the one writer of it."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gleitzeit_extensions.protocol import MAX_FRAME, PROTO, WINDOW, CallError
+from gleitzeitd.core.routing import Standing, why_not_wait
+from gleitzeitd.core.spec import Routing, Spec
+from gleitzeitd.hub.calls import Call, LostError
+from gleitzeitd.hub.line import Line
+from gleitzeitd.hub.registration import Emit, Offer, Registration
+from gleitzeitd.hub.tokens import Grant, Tokens
+
+EVIDENCE_TIME = 0.25
+"""Seconds that the calls of a lost connection wait for the process' exit status, to be told with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Whom the hub tells what it found out about a generation of an instance."""
+
+    ready: Callable[[str, int], None]
+    disconnected: Callable[[str, int], None]
+    drained: Callable[[str, int], None]
+    failed: Callable[[str, int, str], None]
+    owns: Callable[[str, int, int], bool]
+    """Whether a pid belongs to a generation of an instance."""
+
+
+class Registry:
+    def __init__(self, specs: Iterable[Spec], disabled: frozenset[str], tokens: Tokens, facts: Facts) -> None:
+        self.specs: Mapping[str, Spec] = {spec.name: spec for spec in specs}
+        self.tokens = tokens
+        self.facts = facts
+        self._disabled = disabled
+        self._standings: dict[str, Standing] = {}
+        self._lines: dict[str, Line] = {}
+        self._connected: dict[str, Registration] = {}
+        self._lost: dict[Grant, list[Registration]] = {}
+
+    # What is asked.
+    def routing(self, provider: str) -> Routing:
+        spec = self.specs.get(provider)
+        return spec.routing if spec else Routing()
+
+    def registrations(self, provider: str | None = None) -> list[Registration]:
+        known = self._connected.values()
+        return [registration for registration in known if provider in (None, registration.name)]
+
+    def registration(self, sid: str) -> Registration | None:
+        return self._connected.get(sid)
+
+    def line(self, provider: str) -> Line:
+        """Where calls for the provider wait. Raises CallError `not_found.provider`, `no_instance`."""
+        if provider in self._lines:
+            return self._lines[provider]
+        if provider in self._disabled:
+            raise CallError("no_instance", f'"{provider}" is disabled in the config file')
+        if provider not in self.specs:
+            names = {*self.specs, *(registration.name for registration in self.registrations())}
+            close = difflib.get_close_matches(provider, names, n=1)
+            hint = f' (did you mean "{close[0]}"?)' if close else ': see "gleitzeitctl providers list"'
+            raise CallError("not_found.provider", f'there is no provider "{provider}"{hint}')
+        return self._make_line(provider)
+
+    def _make_line(self, provider: str) -> Line:
+        def why_not(call: Call) -> CallError | None:
+            sentence = why_not_wait(provider, self._standings.get(provider), call.deadline)
+            return CallError("no_instance", sentence) if sentence else None
+
+        line = self._lines[provider] = Line(why_not)
+        line.limit = self.routing(provider).queue
+        return line
+
+    # What providers do.
+    def register(
+        self, sid: str, grant: Grant, pid: int | None, data: object, emit: Emit
+    ) -> Mapping[str, Any]:
+        """Take a registration in; the acknowledgement. Raises CallError."""
+        offer = Offer.read(data)
+        self._permit(offer.name, grant)
+        earlier = self._connected.get(sid)
+        if earlier is not None:
+            raise CallError("conflict", f'this connection is registered as "{earlier.name}" already')
+        registration = Registration(sid, offer, grant, pid, self.routing(offer.name).concurrency, emit)
+        self._connected[sid] = registration
+        line = self._lines.get(offer.name) or self._make_line(offer.name)
+        line.registrations.append(registration)
+        line.fill()
+        if grant.instance is not None:
+            self.facts.ready(grant.instance, grant.generation)
+        return {"ok": True, "session": sid, "proto": PROTO, "max_frame": MAX_FRAME, "window": WINDOW}
+
+    def _permit(self, name: str, grant: Grant) -> None:
+        if grant.instance is not None and name != grant.instance:
+            raise CallError(
+                "forbidden",
+                f'this process is "{grant.instance}" in the config file but registers as "{name}"',
+            )
+        if grant.instance is None and name in self.specs:
+            raise CallError("forbidden", f'"{name}" is run by this daemon: disable it or choose another name')
+
+    def replaced(self, grant: Grant) -> list[Registration]:
+        """Connections of the same generation: a newer one takes their place."""
+        return [] if grant.instance is None else [r for r in self._connected.values() if r.grant == grant]
+
+    def update(self, registration: Registration, data: object) -> None:
+        """Raises CallError."""
+        registration.offer = registration.offer.updated(data)
+
+    def set_ready(self, registration: Registration, ready: bool) -> None:
+        registration.ready = ready
+        self._freed(registration)
+
+    def set_degraded(self, registration: Registration, degraded: bool) -> None:
+        registration.degraded = degraded
+        self._freed(registration)
+
+    def answered(self, registration: Registration) -> None:
+        """One of its calls is over."""
+        self._freed(registration)
+        if registration.draining and not registration.calls:
+            self._tell_drained(registration.grant)
+
+    def _freed(self, registration: Registration) -> None:
+        if line := self._lines.get(registration.name):
+            line.fill()
+
+    def disconnected(self, sid: str, *, on_purpose: bool = False) -> None:
+        """The connection is over. Its calls are lost; they wait a moment for the evidence."""
+        registration = self._forget(sid)
+        if registration is None:
+            return
+        grant = registration.grant
+        if grant.instance is not None:
+            self.facts.disconnected(grant.instance, grant.generation)
+        if grant.instance is None or on_purpose:
+            _lose(registration, "it left" if on_purpose else "its connection was lost", {})
+        else:
+            self._lost.setdefault(grant, []).append(registration)
+            asyncio.get_running_loop().call_later(EVIDENCE_TIME, self._give_up, grant)
+
+    def _give_up(self, grant: Grant) -> None:
+        """The process seems to live on without its connection: there will be no evidence."""
+        for registration in self._lost.pop(grant, []):
+            _lose(registration, "its connection was lost", {})
+
+    def _forget(self, sid: str) -> Registration | None:
+        registration = self._connected.pop(sid, None)
+        if registration is not None:
+            line = self._lines[registration.name]
+            line.registrations.remove(registration)
+            if registration.name in self.specs:
+                line.reconsider()
+            elif not line.registrations:
+                line.reconsider()
+                del self._lines[registration.name]
+        return registration
+
+    # What the supervisor says.
+    def stands(self, provider: str, standing: Standing) -> None:
+        self._standings[provider] = standing
+        if line := self._lines.get(provider):
+            line.reconsider()
+
+    def exited(self, instance: str, generation: int, how: str, evidence: Mapping[str, Any]) -> None:
+        """The process of a generation is over: whatever was with it is lost."""
+        for sid, registration in list(self._connected.items()):
+            if registration.grant == Grant(instance, generation):
+                self._forget(sid)
+                _lose(registration, how, evidence)
+        for registration in self._lost.pop(Grant(instance, generation), []):
+            _lose(registration, how, evidence)
+
+    def drain(self, instance: str, generation: int) -> list[Registration]:
+        """Give the generation no more calls; the registrations that are to be told."""
+        grant = Grant(instance, generation)
+        draining = [r for r in self._connected.values() if r.grant == grant]
+        for registration in draining:
+            registration.draining = True
+        if not any(registration.calls for registration in draining):
+            self._tell_drained(grant)
+        return draining
+
+    def _tell_drained(self, grant: Grant) -> None:
+        if grant.instance is not None:
+            self.facts.drained(grant.instance, grant.generation)
+
+
+def _lose(registration: Registration, how: str, evidence: Mapping[str, Any]) -> None:
+    sentence = f'"{registration.name}" was lost during the call: {how}'
+    registration.fail_all(LostError("instance_lost", sentence, dict(evidence)))

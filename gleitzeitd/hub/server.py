@@ -1,0 +1,247 @@
+"""The Socket.IO side of the hub: connections and events of `gz/1` in, events out.
+
+python-socketio runs each handler as a task of its own, outside our task groups. So handlers only do the
+bookkeeping, before their first await; what takes time is started in the hub's task group.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+import anyio
+import socketio
+import structlog
+from aiohttp import web
+from anyio.abc import TaskGroup
+
+from gleitzeit_extensions.protocol import (
+    CLIENTS,
+    PING_INTERVAL,
+    PING_TIMEOUT,
+    PROTO,
+    PROVIDERS,
+    TRANSPORT_LIMIT,
+    CallError,
+    Wire,
+)
+from gleitzeitd.core.spec import Spec
+from gleitzeitd.hub.callers import Callers
+from gleitzeitd.hub.health import Health
+from gleitzeitd.hub.registration import Registration
+from gleitzeitd.hub.registry import Facts, Registry
+from gleitzeitd.hub.router import Router
+from gleitzeitd.hub.tokens import Grant, Tokens
+
+log = structlog.get_logger("gleitzeitd")
+
+
+class Hub:
+    """Use it with `run`, in a task group of the daemon's."""
+
+    def __init__(
+        self, specs: tuple[Spec, ...], disabled: frozenset[str], tokens: Tokens, facts: Facts
+    ) -> None:
+        self.registry = Registry(specs, disabled, tokens, facts)
+        self.router = Router(self.registry, self._post)
+        self.health = Health(self.registry)
+        self._peers: dict[str, tuple[Grant, int | None]] = {}
+        self._watches: dict[str, anyio.CancelScope] = {}
+        self._tasks: TaskGroup
+        self._sio = socketio.AsyncServer(
+            async_mode="aiohttp",
+            transports=["websocket"],
+            ping_interval=PING_INTERVAL,
+            ping_timeout=PING_TIMEOUT,
+            max_http_buffer_size=TRANSPORT_LIMIT,
+            # Browsers of other sites must not reach it; an empty list would switch the check off.
+            cors_allowed_origins=None,
+            logger=False,
+            engineio_logger=False,
+        )
+
+    async def run(
+        self,
+        sockets: list[socket.socket],
+        *,
+        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve on the listening `sockets` until cancelled."""
+        app = web.Application()
+        self._sio.attach(app)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        async with AsyncExitStack() as stack:
+            self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            self._callers = Callers(self.router, self._tasks, partial(self._emit, CLIENTS))
+            self._listen()
+            await runner.setup()
+            stack.push_async_callback(self._close, runner)
+            for listening in sockets:
+                await web.SockSite(runner, listening).start()
+            task_status.started()
+            await anyio.sleep_forever()
+
+    async def _close(self, runner: web.AppRunner) -> None:
+        with anyio.move_on_after(2, shield=True):
+            await self._sio.shutdown()
+            await runner.cleanup()
+
+    def drain(self, instance: str, generation: int) -> None:
+        """Give it no more calls, and tell it."""
+        timeout = self.registry.specs[instance].rules.drain_timeout
+        for registration in self.registry.drain(instance, generation):
+            self._post(registration, "drain", {"deadline_ms": round(timeout * 1000)})
+
+    def _listen(self) -> None:
+        on = self._sio.on
+        on("connect", self._connect_provider, namespace=PROVIDERS)
+        on("disconnect", self._disconnect_provider, namespace=PROVIDERS)
+        on("register", self._register, namespace=PROVIDERS)
+        for event, take in self._provider_events().items():
+            on(event, partial(self._from_provider, take), namespace=PROVIDERS)
+        on("*", partial(self._unknown, PROVIDERS), namespace=PROVIDERS)
+        on("connect", self._connect_caller, namespace=CLIENTS)
+        on("disconnect", self._disconnect_caller, namespace=CLIENTS)
+        for event, take_from in self._callers.events().items():
+            on(event, take_from, namespace=CLIENTS)
+        on("*", partial(self._unknown, CLIENTS), namespace=CLIENTS)
+
+    def _provider_events(self) -> dict[str, Callable[[Registration, Wire], None]]:
+        registry = self.registry
+
+        def result(registration: Registration, data: Wire) -> None:
+            if registration.result(data):
+                registry.answered(registration)
+
+        def chunk(registration: Registration, data: Wire) -> None:
+            if broken := registration.chunk(data):
+                self._post(registration, "cancel", {"id": broken.id, "reason": "protocol"})
+
+        def end(registration: Registration, data: Wire) -> None:
+            if registration.end(data):
+                registry.answered(registration)
+
+        return {
+            "result": result,
+            "chunk": chunk,
+            "end": end,
+            "update": registry.update,
+            "ready": lambda registration, _: registry.set_ready(registration, True),
+            "not_ready": lambda registration, _: registry.set_ready(registration, False),
+            "health": self.health.answer,
+            "bye": lambda registration, _: self._left(registration.sid, on_purpose=True),
+        }
+
+    # Providers.
+    async def _connect_provider(self, sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
+        grant, pid = self._admit(environ, auth)
+        for older in self.registry.replaced(grant):
+            self._left(older.sid)
+            self._tasks.start_soon(partial(self._sio.disconnect, older.sid, namespace=PROVIDERS))
+        self._peers[sid] = (grant, pid)
+
+    async def _disconnect_provider(self, sid: str, *_: object) -> None:
+        self._peers.pop(sid, None)
+        self._left(sid)
+
+    def _left(self, sid: str, *, on_purpose: bool = False) -> None:
+        if watch := self._watches.pop(sid, None):
+            watch.cancel()
+        registration = self.registry.registration(sid)
+        self.registry.disconnected(sid, on_purpose=on_purpose)
+        if registration is not None and registration.is_external:
+            log.info("external provider left", name=registration.name)
+
+    async def _register(self, sid: str, data: object = None) -> Wire:
+        grant, pid = self._peers.get(sid, (Grant(), None))
+        try:
+            answer = self.registry.register(sid, grant, pid, data, partial(self._emit, PROVIDERS, sid))
+        except CallError as exc:
+            log.warning("registration refused", reason=exc.message)
+            return {"ok": False, "error": exc.wire()}
+        registration = self.registry.registration(sid)
+        assert registration is not None
+        self._watches[sid] = anyio.CancelScope()
+        self._tasks.start_soon(self._watch, registration, self._watches[sid])
+        if registration.is_external:
+            log.info("external provider registered", name=registration.name)
+        return dict(answer)
+
+    async def _watch(self, registration: Registration, scope: anyio.CancelScope) -> None:
+        spec = self.registry.specs.get(registration.name)
+        with scope:
+            await self.health.watch(registration, spec.health_interval if spec else 30.0)
+
+    async def _from_provider(
+        self, take: Callable[[Registration, Wire], None], sid: str, data: object = None
+    ) -> None:
+        registration = self.registry.registration(sid)
+        try:
+            if registration is None:
+                raise CallError("protocol", "register first")
+            if not isinstance(data, dict | None):
+                raise CallError("protocol", "the payload of every event is a mapping")
+            take(registration, data or {})
+        except CallError as exc:
+            await self._emit(PROVIDERS, sid, "error", exc.wire())
+
+    # Callers.
+    async def _connect_caller(self, sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
+        grant, _ = self._admit(environ, auth)
+        if grant.instance is not None:
+            _refuse(CallError("forbidden", "this token is for the provider itself, not for calls"))
+
+    async def _disconnect_caller(self, sid: str, *_: object) -> None:
+        self._callers.left(sid)
+
+    # Both.
+    def _admit(self, environ: Mapping[str, Any], auth: object) -> tuple[Grant, int | None]:
+        """Who connects, by token and, on the Unix socket, by the kernel's word. Raises ConnectionRefusedError."""
+        given = auth if isinstance(auth, dict) else {}
+        grant = self.registry.tokens.check(given.get("token"))
+        pid = peer_pid(environ)
+        if given.get("proto") != PROTO:
+            _refuse(
+                CallError(
+                    "protocol", f"this hub speaks gz/{PROTO}: connect with auth {{proto: {PROTO}, token}}"
+                )
+            )
+        if grant is None:
+            _refuse(
+                CallError("unauthenticated", "the token is unknown: the daemon makes a new one at each start")
+            )
+            raise AssertionError
+        if grant.instance is not None and (
+            pid is None or not self.registry.facts.owns(grant.instance, grant.generation, pid)
+        ):
+            _refuse(CallError("forbidden", f'this process does not belong to "{grant.instance}"'))
+        return grant, pid
+
+    async def _unknown(self, namespace: str, event: str, sid: str, *_: object) -> None:
+        error = CallError("protocol", f'there is no event "{event}" in gz/{PROTO}')
+        await self._emit(namespace, sid, "error", error.wire())
+
+    async def _emit(self, namespace: str, sid: str, event: str, data: Any) -> None:
+        await self._sio.emit(event, data, to=sid, namespace=namespace)
+
+    def _post(self, registration: Registration, event: str, data: Any) -> None:
+        self._tasks.start_soon(registration.emit, event, data)
+
+
+def _refuse(error: CallError) -> None:
+    raise socketio.exceptions.ConnectionRefusedError(error.message, error.wire())
+
+
+def peer_pid(environ: Mapping[str, Any]) -> int | None:
+    """The pid at the other end of a Unix socket (unix(7), SO_PEERCRED); None over TCP."""
+    request = environ.get("aiohttp.request")
+    transport = request.transport if isinstance(request, web.BaseRequest) else None
+    peer = transport.get_extra_info("socket") if transport else None
+    if peer is None or peer.family != socket.AF_UNIX:
+        return None
+    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[0])

@@ -1,0 +1,54 @@
+"""The command `gleitzeitd`, and the daemon in the foreground for `gleitzeit serve`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from gleitzeit_extensions import places
+from gleitzeit_extensions.version import VERSION
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="gleitzeitd",
+        description="Keeps AI providers alive and carries calls to them.",
+        epilog="exit status: 0 stopped, 1 an address is taken or may not be used, 2 the config cannot be used",
+    )
+    parser.add_argument("--config", metavar="FILE", help="the providers.yaml to run ($GLEITZEIT_CONFIG)")
+    parser.add_argument(
+        "--socket", metavar="PATH", help="where to listen for gleitzeitctl ($GLEITZEIT_SOCKET)"
+    )
+    parser.add_argument("--version", action="version", version=f"gleitzeitd {VERSION}")
+    given = parser.parse_args()
+    return serve(given.config, given.socket, foreground=False)
+
+
+def serve(config: str | None, socket: str | None, *, foreground: bool) -> int:
+    """Run until stopped; the exit status. `foreground`: for someone who watches a terminal."""
+    # Imported here so that `--help` and mistakes in the command line are answered at once.
+    import anyio
+
+    from gleitzeitd import foreground as watched
+    from gleitzeitd import logging
+    from gleitzeitd.config.load import find, load
+    from gleitzeitd.core.errors import ConfigError, GleitzeitError
+    from gleitzeitd.daemon import Daemon
+
+    try:
+        house = load(find(config, service=not foreground))
+        logging.configure(for_people=foreground)
+        daemon = Daemon(house, _control_path(socket), search_here=foreground)
+        anyio.run(watched.run if foreground else Daemon.run, daemon)
+    except GleitzeitError as exc:
+        print(exc, file=sys.stderr)
+        return 2 if isinstance(exc, ConfigError) else 1
+    return 0
+
+
+def _control_path(given: str | None) -> str:
+    """Where this daemon is to listen: a daemon makes its own place, it does not look for another's."""
+    import os
+
+    chosen = given or os.environ.get("GLEITZEIT_SOCKET")
+    return os.path.abspath(chosen) if chosen else os.path.join(places.own_run_directory(), places.CONTROL)

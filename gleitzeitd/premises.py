@@ -1,0 +1,205 @@
+"""What a daemon holds while it runs: its directory, the lock on it, its sockets and the local token.
+
+All are made with their final mode, and never through a link that somebody else may have laid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import grp
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gleitzeit_extensions import places
+from gleitzeitd.control.peers import GROUP
+from gleitzeitd.core.errors import OccupiedError
+
+BACKLOG = 1024
+
+
+def logs_directory() -> Path:
+    """Where providers' output is kept, made if need be. Raises OccupiedError."""
+    if given := os.environ.get("LOGS_DIRECTORY"):
+        path = given.split(":")[0]
+    elif os.geteuid() == 0:
+        path = "/var/log/gleitzeit"
+    else:
+        state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+        path = os.path.join(state, "gleitzeit", "logs")
+    _make_directory(path, 0o750)
+    return Path(path)
+
+
+def _make_directory(path: str, mode: int) -> None:
+    with _explained(f"cannot use the directory {path}"):
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, mode)
+            os.chmod(path, mode)  # mkdir honours the umask.
+        found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode):
+        raise OccupiedError(f"{path} is not a directory")
+    if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH:
+        raise OccupiedError(f"{path} can be changed by other users: choose a directory of the daemon's own")
+
+
+@contextlib.contextmanager
+def lock(control: str) -> Iterator[None]:
+    """Be the only daemon in the directory of this control socket. Raises OccupiedError."""
+    run = os.path.dirname(control)
+    _make_directory(run, 0o711)
+    path = os.path.join(run, "lock")
+    with _explained(f"cannot lock {path}"):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OccupiedError(
+                f"a daemon (pid {file.read().strip() or 'unknown'}) runs at {control} already: "
+                "stop it, or choose another place with --socket"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+@contextlib.contextmanager
+def unix_socket(path: str, mode: int, group: bool = False) -> Iterator[socket.socket]:
+    """A listening socket at `path`; a dead one's is replaced. Hold the lock. Raises OccupiedError."""
+    if len(os.fsencode(path)) > places.LONGEST:
+        raise OccupiedError(f"the socket path {path} is longer than the {places.LONGEST} bytes Linux allows")
+    _make_directory(os.path.dirname(path), 0o711)
+    _clear(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o777 & ~mode)
+    try:
+        with _explained(f"cannot listen at {path}"):
+            listening.bind(path)
+    finally:
+        os.umask(before)
+    with listening:
+        if group:
+            _give_to_group(path)
+        listening.listen(BACKLOG)
+        try:
+            yield listening
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+def _clear(path: str) -> None:
+    """Remove what a dead daemon left at `path`."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise OccupiedError(f"{path} is there and is not a socket: move it away")
+        places.connect(path, timeout=1).close()
+    except FileNotFoundError:
+        return
+    except ConnectionRefusedError:
+        os.unlink(path)
+    except OSError as exc:
+        raise OccupiedError(f"cannot tell who listens at {path}: {exc.strerror}") from exc
+    else:
+        raise OccupiedError(
+            f"another program listens at {path}: stop it, or choose another place with --socket"
+        )
+
+
+def _give_to_group(path: str) -> None:
+    with contextlib.suppress(KeyError, PermissionError):
+        os.chown(path, -1, grp.getgrnam(GROUP).gr_gid, follow_symlinks=False)
+
+
+@contextlib.contextmanager
+def token_file(control: str, token: str) -> Iterator[None]:
+    """The local token, where programs of this user and of the group find it."""
+    path = places.token_file(control)
+    draft = f"{path}.{os.getpid()}"
+    with _explained(f"cannot write {path}"):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(draft)
+        with open(os.open(draft, flags, 0o640), "w") as file:
+            file.write(token + "\n")
+        _give_to_group(draft)
+        os.rename(draft, path)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def tcp_sockets(url: str) -> list[socket.socket]:
+    """Sockets that listen where `url` says; `localhost` means both loopbacks. Raises OccupiedError."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "localhost", parts.port if parts.port is not None else 80
+    hosts = ("127.0.0.1", "::1") if host == "localhost" else (host,)
+    found: list[socket.socket] = []
+    for address in hosts:
+        try:
+            found.append(_listen(address, port))
+        except OSError as exc:
+            if found and exc.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                continue  # No IPv6 on this machine.
+            for listening in found:
+                listening.close()
+            raise OccupiedError(_occupied(url, address, port, exc)) from exc
+        port = found[0].getsockname()[1]
+    return found
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind(place)
+        listening.listen(BACKLOG)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def _occupied(url: str, address: str, port: int, exc: OSError) -> str:
+    if exc.errno != errno.EADDRINUSE:
+        return f"cannot listen at {url} ({address}, port {port}): {exc.strerror or exc}"
+    holder = _holder(port)
+    by = f" by {holder}" if holder else ""
+    return f"cannot listen at {url}: port {port} is in use{by}: stop that, or set global.default_server_url"
+
+
+def _holder(port: int) -> str:
+    """Who listens at a TCP port, as far as this user may know."""
+    import psutil  # Needed in this one case only.
+
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            if (
+                connection.status == psutil.CONN_LISTEN
+                and connection.laddr
+                and connection.laddr.port == port
+                and connection.pid
+            ):
+                return f"pid {connection.pid} ({psutil.Process(connection.pid).name()})"
+    return ""
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise OccupiedError(f"{what}: {exc.strerror or exc}") from exc
