@@ -11,6 +11,8 @@ import socket
 CONTROL = "gleitzeitd.sock"
 HUB = "hub/hub.sock"
 TOKEN = "token"
+GROUP = "gleitzeit"
+"""Its members may operate the system's daemon."""
 SYSTEM_RUN = "/run/gleitzeit"
 LONGEST = 107
 """Bytes that a Unix socket's path may have on Linux (unix(7): `sun_path` is 108 with its end mark)."""
@@ -46,7 +48,7 @@ def token_file(control: str) -> str:
 
 
 def local_token(given: str | None = None) -> str | None:
-    """The token of this machine's daemon, if there is one that this user may read; `$GLEITZEIT_TOKEN` wins."""
+    """`$GLEITZEIT_TOKEN`, else the token of this machine's daemon if there is one that this user may read."""
     if token := os.environ.get("GLEITZEIT_TOKEN"):
         return token
     try:
@@ -57,7 +59,7 @@ def local_token(given: str | None = None) -> str | None:
 
 
 def connect(path: str, timeout: float | None = None) -> socket.socket:
-    """A stream connected to the Unix socket at `path`. Raises OSError; ValueError when the path is too long."""
+    """A stream connected to the Unix socket at `path`. Raises OSError; ValueError for too long a path."""
     if len(os.fsencode(path)) > LONGEST:
         raise ValueError(f"the socket path {path} is longer than the {LONGEST} bytes Linux allows")
     stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -35,7 +35,7 @@ class Daemon:
     """One daemon on one house."""
 
     def __init__(self, house: House, control: str, *, search_here: bool = False) -> None:
-        """`control` is the path of its control socket; `search_here`: the current directory has classes too."""
+        """`control`: the path of its control socket; `search_here`: classes may be in the current directory."""
         self.house = house
         self.control_path = control
         self.search_here = search_here
@@ -45,7 +45,7 @@ class Daemon:
         self.supervisor = Supervisor(house.specs, premises.logs_directory(), self._callbacks())
 
     async def run(self) -> None:
-        """Bind everything, start the providers, and serve until a signal or a shutdown. Raises OccupiedError."""
+        """Bind everything, start the providers, serve until a signal or a shutdown. Raises OccupiedError."""
         with contextlib.ExitStack() as held:
             held.enter_context(premises.lock(self.control_path))
             control = held.enter_context(premises.unix_socket(self.control_path, 0o660, group=True))
@@ -110,7 +110,7 @@ class Daemon:
         return Launch(argv, environment, marker, spec.cwd, json.dumps(context).encode() + b"\n")
 
     def _context(self, spec: Spec, target: ClassTarget, token: str) -> Mapping[str, object]:
-        """What the SDK's host has to know. It goes over stdin: nothing secret shows in argv or environment."""
+        """What the SDK's host has to know. It goes over stdin, so that no secret shows in argv or environment."""
         here = (os.getcwd(),) if self.search_here else ()
         return {
             "instance": spec.name,

@@ -90,7 +90,7 @@ def _program(daemon: Daemon) -> str:
 def _example(registration: Registration) -> str | None:
     """The example call that a provider gives of itself in its metadata, as a command."""
     offer = registration.offer
-    match offer.metadata.get("example"):
+    match dict(offer.metadata).get("example"):
         case {"method": str(method), "args": dict(args)} as example:
             verb = "stream" if example.get("stream") else "invoke"
             return (

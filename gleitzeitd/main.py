@@ -13,7 +13,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="gleitzeitd",
         description="Keeps AI providers alive and carries calls to them.",
-        epilog="exit status: 0 stopped, 1 an address is taken or may not be used, 2 the config cannot be used",
+        epilog="exit status: 0 stopped; 1 an address is taken or may not be used; 2 unusable config",
     )
     parser.add_argument("--config", metavar="FILE", help="the providers.yaml to run ($GLEITZEIT_CONFIG)")
     parser.add_argument(

@@ -17,7 +17,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gleitzeit_extensions import places
-from gleitzeitd.control.peers import GROUP
 from gleitzeitd.core.errors import OccupiedError
 
 BACKLOG = 1024
@@ -116,7 +115,7 @@ def _clear(path: str) -> None:
 
 def _give_to_group(path: str) -> None:
     with contextlib.suppress(KeyError, PermissionError):
-        os.chown(path, -1, grp.getgrnam(GROUP).gr_gid, follow_symlinks=False)
+        os.chown(path, -1, grp.getgrnam(places.GROUP).gr_gid, follow_symlinks=False)
 
 
 @contextlib.contextmanager

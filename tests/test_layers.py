@@ -33,17 +33,19 @@ SDK = ("gleitzeit_extensions", PROTOCOL, PLACES, VERSION)
 CORE = "gleitzeitd.core"
 WINGS = ("gleitzeitd.config", "gleitzeitd.processes", "gleitzeitd.hub")
 CONTROL = "gleitzeitd.control"
-EVERY_PART = (CORE, *WINGS, CONTROL, "gleitzeitd.logging", "gleitzeitd.systemd", PROTOCOL, PLACES, VERSION)
+EVERY_PART = (CORE, *WINGS, CONTROL, "gleitzeitd.logging", "gleitzeitd.premises", PROTOCOL, PLACES, VERSION)
 LOOPS = ("anyio", "asyncio", "concurrent", "multiprocessing", "sched", "threading", "trio")
 THE_WORLD = ("os", "select", "selectors", "shutil", "socket", "subprocess", "tempfile", "time")
 
 HOUSE = {
     "gleitzeitd": Room(),
-    "gleitzeitd.main": Room(knows=("gleitzeitd.daemon", *EVERY_PART)),
+    "gleitzeitd.__main__": Room(knows=("gleitzeitd.main",)),
+    "gleitzeitd.main": Room(knows=("gleitzeitd.daemon", "gleitzeitd.foreground", *EVERY_PART)),
+    "gleitzeitd.foreground": Room(knows=("gleitzeitd.daemon", *EVERY_PART)),
     "gleitzeitd.daemon": Room(knows=EVERY_PART),
     "gleitzeitd.logging": Room(),
-    "gleitzeitd.systemd": Room(),
-    "gleitzeitd.control": Room(knows=(CORE, *WINGS, PROTOCOL, PLACES)),
+    "gleitzeitd.premises": Room(knows=(CORE, PLACES)),
+    "gleitzeitd.control": Room(knows=(CORE, *WINGS, PROTOCOL, PLACES, VERSION)),
     "gleitzeitd.hub": Room(knows=(CORE, PROTOCOL)),
     "gleitzeitd.processes": Room(knows=(CORE,)),
     "gleitzeitd.config": Room(knows=(CORE,)),

@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
 
 def find(given: str | None, *, service: bool = False) -> str:
-    """The config file to use: what is given, `$GLEITZEIT_CONFIG`, or the first that exists of the usual places.
+    """The config file: what is given, `$GLEITZEIT_CONFIG`, or the first that exists of the usual places.
 
     A `service` that root starts without either reads /etc alone, so that a stray file in its current
     directory is never run as root. Raises ConfigError when there is none.

@@ -11,9 +11,8 @@ from enum import IntEnum
 
 from aiohttp import web
 
+from gleitzeit_extensions import places
 from gleitzeit_extensions.protocol import CallError
-
-GROUP = "gleitzeit"
 
 
 class Role(IntEnum):
@@ -37,7 +36,7 @@ def role_of(request: web.Request) -> Role:
 
 def _is_member(uid: int, gid: int) -> bool:
     try:
-        group = grp.getgrnam(GROUP).gr_gid
+        group = grp.getgrnam(places.GROUP).gr_gid
         return gid == group or group in os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
     except KeyError:
         return False
@@ -46,5 +45,5 @@ def _is_member(uid: int, gid: int) -> bool:
 def demand(request: web.Request, role: Role) -> None:
     """Raises CallError `forbidden` when the one who asks has less than `role`."""
     if role_of(request) < role:
-        who = "root and the daemon's user" if role is Role.OWNER else f"root and the group {GROUP}"
+        who = "root and the daemon's user" if role is Role.OWNER else f"root and the group {places.GROUP}"
         raise CallError("forbidden", f"{request.method} {request.path} is for {who}")

@@ -47,7 +47,8 @@ async def steer(
 ) -> list[dict[str, Any]]:
     """Say what is wanted and wait for it, at most `patience` seconds; one result a name, in their order.
 
-    With patience 0 the wish alone is a success. Raises CallError when a name is unknown; then nothing is done.
+    With patience 0 the wish alone is a success. Raises CallError, before anything is done, for an unknown
+    name.
     """
     chosen = _chosen(supervisor, list(names))
     order = ORDERS[action]

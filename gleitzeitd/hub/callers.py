@@ -1,4 +1,4 @@
-"""Those who call over Socket.IO: their calls in progress, answered or streamed, and cancelled when they leave."""
+"""Those who call over Socket.IO: their calls are answered or streamed, and cancelled when they leave."""
 
 from __future__ import annotations
 

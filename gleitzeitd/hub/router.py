@@ -1,15 +1,16 @@
-"""Carries one request to an answer: to a free instance, again to the next one if that was lost and it may be."""
+"""Carries one request to an answer: to a free instance, and to the next if that was lost and it may be."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 import anyio
 
-from gleitzeit_extensions.protocol import WINDOW, CallError
+from gleitzeit_extensions.protocol import WINDOW, CallError, Wire
 from gleitzeitd.hub.calls import Call, LostError, Request, Stream
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.registry import Registry
@@ -69,17 +70,20 @@ class Router:
             raise CallError(
                 "not_found.method", f'"{offer.name}" has no method "{request.method}": it has {known}'
             )
-        frame = {
+        frame: Wire = {
             "id": call.id,
             "method": request.method,
             "args": request.args,
             "stream": call.stream,
-            "deadline_ms": max(0, round((call.deadline - anyio.current_time()) * 1000)),
             "attempt": attempt,
         }
+        if call.stream:
+            frame["credit"] = WINDOW
+        if call.deadline < math.inf:
+            frame["deadline_ms"] = max(0, round((call.deadline - anyio.current_time()) * 1000))
         try:
-            await registration.emit("invoke", {**frame, "credit": WINDOW} if call.stream else frame)
-        except anyio.get_cancelled_exc_class():
+            await registration.emit("invoke", frame)
+        except BaseException:
             self.cancel(registration, call, call.deadline)
             raise
         return registration
@@ -101,7 +105,7 @@ class Reading:
     def __init__(self, router: Router, request: Request) -> None:
         self._router = router
         self._request = request
-        self._deadline = anyio.current_time() + (request.timeout or float("inf"))
+        self._deadline = anyio.current_time() + (request.timeout or math.inf)
         self._call: Stream | None = None
         self._registration: Registration | None = None
         self._attempt = 0

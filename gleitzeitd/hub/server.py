@@ -200,7 +200,7 @@ class Hub:
 
     # Both.
     def _admit(self, environ: Mapping[str, Any], auth: object) -> tuple[Grant, int | None]:
-        """Who connects, by token and, on the Unix socket, by the kernel's word. Raises ConnectionRefusedError."""
+        """Who connects, by token and, on the Unix socket, by the kernel's word, or a refusal."""
         given = auth if isinstance(auth, dict) else {}
         grant = self.registry.tokens.check(given.get("token"))
         pid = peer_pid(environ)

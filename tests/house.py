@@ -1,0 +1,164 @@
+"""A real daemon on a file of the test's own, steered as a user would: the end-to-end tests' one tool.
+
+Nothing here asks the daemon what it can ask the system: `left_behind` reads /proc.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gleitzeitctl.client import Client
+
+T = TypeVar("T")
+PATIENCE = 20.0
+"""Seconds after which a fact that has not come true is a failure."""
+
+
+def eventually(ask: Callable[[], T], what: str = "") -> T:
+    """The first true answer of `ask`, which is asked again and again until its deadline."""
+    deadline = time.monotonic() + PATIENCE
+    while not (answer := ask()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never came true: {what or ask}; last answer: {answer!r}")
+        time.sleep(0.01)
+    return answer
+
+
+class House:
+    """A directory with files, and the daemon that runs on it."""
+
+    def __init__(self, root: Path, config: str, foreground: bool) -> None:
+        self.root = root
+        self.config = root / "providers.yaml"
+        self.config.write_text(config)
+        self.socket = root / "run" / "gleitzeitd.sock"
+        self.environment = {
+            **os.environ,
+            "GLEITZEIT_SOCKET": str(self.socket),
+            "LOGS_DIRECTORY": str(root / "logs"),
+        }
+        self.environment.pop("GLEITZEIT_CONFIG", None)
+        self.client = Client(str(self.socket))
+        self.foreground = foreground
+        self.printed = root / "printed"
+
+    def start(self) -> None:
+        serve = (
+            ["gleitzeitctl", "serve", "--provider-config"] if self.foreground else ["gleitzeitd", "--config"]
+        )
+        with self.printed.open("ab") as printed:
+            self.daemon = subprocess.Popen(
+                [sys.executable, "-m", *serve, str(self.config)],
+                env=self.environment,
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
+            )
+        eventually(self._is_ready, "the daemon is ready")
+
+    def _is_ready(self) -> bool:
+        if self.daemon.poll() is not None:
+            raise AssertionError(f"the daemon ended with {self.daemon.returncode}: {self.said()}")
+        ready = subprocess.run(
+            ["curl", "-sf", "--unix-socket", str(self.socket), "http://d/readyz"],
+            capture_output=True,
+            check=False,
+        )
+        return ready.returncode == 0
+
+    def stop(self, *signals: signal.Signals) -> int:
+        for number in signals or (signal.SIGTERM,):
+            self.daemon.send_signal(number)
+        return self.daemon.wait(PATIENCE)
+
+    def said(self) -> str:
+        """All that the daemon printed."""
+        return self.printed.read_text(errors="replace")
+
+    def ctl(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run the command line, and wait for its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "gleitzeitctl", *words],
+            env=self.environment,
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            **options,
+        )
+
+    def view(self, name: str) -> Mapping[str, Any]:
+        """The instance as `status` shows it."""
+        (found,) = self.client.get("/v1/status", [("name", name)])["instances"]
+        return found  # type: ignore[no-any-return]
+
+    def until(self, name: str, state: str) -> Mapping[str, Any]:
+        """Wait until the instance is in that state."""
+        return eventually(
+            lambda: view if (view := self.view(name))["state"] == state else None,
+            f"{name} is {state}; the daemon said:\n{self.said()[-2000:]}",
+        )
+
+    def invoke(self, provider: str, method: str, args: Mapping[str, Any], **more: Any) -> Any:
+        """The result of a call. Raises CallError."""
+        body = {"method": method, "args": dict(args), **more}
+        return self.client.post(f"/v1/providers/{provider}/invoke", body, 60)["result"]
+
+    def left_behind(self) -> list[int]:
+        """The pids of all that carries the mark of this daemon in its environment."""
+        mark = f"GLEITZEIT_INSTANCE={self.daemon.pid}:".encode()
+        return [pid for pid in _pids() if mark in _environment(pid)]
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _environment(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+@contextmanager
+def house(
+    root: Path,
+    providers: Mapping[str, Any] | str,
+    files: Mapping[str, str] | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    foreground: bool = False,
+    started: bool = True,
+) -> Iterator[House]:
+    """A running daemon; `files` lie beside its config. It is ended, and shown to have left nothing, at the end."""
+    for name, text in (files or {}).items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    common = {"default_server_url": "http://localhost:0", **(settings or {})}
+    # JSON is YAML.
+    config = (
+        providers if isinstance(providers, str) else json.dumps({"global": common, "providers": providers})
+    )
+    built = House(root, config, foreground)
+    try:
+        if started:
+            built.start()
+        yield built
+    finally:
+        if hasattr(built, "daemon"):
+            if built.daemon.poll() is None:
+                built.stop()
+            assert built.left_behind() == []
