@@ -4,7 +4,7 @@ py := .venv/bin/python
 pip := $(py) -m pip install --quiet --no-input --disable-pip-version-check
 packages := gleitzeitd gleitzeitctl gleitzeit_extensions providers
 
-.PHONY: help install run test check format bench pin clean
+.PHONY: help install run test check format docs bench pin clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ check: install ## lint, format, types, layers
 format: install ## format the code and mend what the linter can mend
 	$(py) -m ruff check --fix .
 	$(py) -m ruff format .
+
+docs: install ## print into the docs what the code knows
+	$(py) -m tools.print_docs
 
 bench: install ## compare with peers; ARGS picks
 	$(py) benchmarks/run.py $(ARGS)

@@ -70,7 +70,10 @@ class Registry:
 
     def _make_line(self, provider: str) -> Line:
         def why_not(call: Call) -> CallError | None:
-            sentence = why_not_wait(provider, self._standings.get(provider), call.deadline)
+            standing = self._standings.get(provider)
+            if standing is None and line.registrations:
+                return None  # External, and busy.
+            sentence = why_not_wait(provider, standing, call.deadline)
             return CallError("no_instance", sentence) if sentence else None
 
         line = self._lines[provider] = Line(why_not)

@@ -1,7 +1,7 @@
 """The Socket.IO side of the hub: connections and events of `gz/1` in, events out.
 
-python-socketio runs each handler as a task of its own, outside our task groups. So handlers only do the
-bookkeeping, before their first await; what takes time is started in the hub's task group.
+python-socketio runs the handlers in the loop that reads the connection. So events stay in order, and a handler
+only does the bookkeeping; what takes time is started in the hub's task group.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from gleitzeit_extensions.protocol import (
 from gleitzeitd.core.spec import Spec
 from gleitzeitd.hub.callers import Callers
 from gleitzeitd.hub.health import Health
+from gleitzeitd.hub.manager import DirectManager
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.registry import Facts, Registry
 from gleitzeitd.hub.router import Router
@@ -54,6 +55,8 @@ class Hub:
         self._tasks: TaskGroup
         self._sio = socketio.AsyncServer(
             async_mode="aiohttp",
+            client_manager=DirectManager(),
+            async_handlers=False,
             transports=["websocket"],
             ping_interval=PING_INTERVAL,
             ping_timeout=PING_TIMEOUT,
@@ -226,7 +229,7 @@ class Hub:
         await self._emit(namespace, sid, "error", error.wire())
 
     async def _emit(self, namespace: str, sid: str, event: str, data: Any) -> None:
-        await self._sio.emit(event, data, to=sid, namespace=namespace)
+        await self._sio.emit(event, data, room=sid, namespace=namespace)
 
     def _post(self, registration: Registration, event: str, data: Any) -> None:
         self._tasks.start_soon(registration.emit, event, data)

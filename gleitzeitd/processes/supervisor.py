@@ -142,7 +142,8 @@ class Supervisor:
     def _announce(self, instance: Instance, before: Process) -> None:
         after = instance.process
         if after.end is not None and before.end is None:
-            log.info("process ended", name=after.name, how=str(after.end))
+            # Its last words stand in the output, and in the reason for what comes next.
+            log.info("process ended", name=after.name, how=str(End(after.end.code)))
         elif after.state is not before.state:
             fields = {"pid": after.pid, "reason": after.reason or None}
             known = {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,148 @@
+"""A real hub on a real socket, and peers that speak `gz/1` to it by hand, as a stock Socket.IO client would."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import anyio
+import socketio
+
+from gleitzeit_extensions.protocol import CLIENTS, PROVIDERS, CallError
+from gleitzeitd.core.process import State
+from gleitzeitd.core.routing import Standing
+from gleitzeitd.core.spec import ClassTarget, Routing, Spec
+from gleitzeitd.hub.registry import Facts
+from gleitzeitd.hub.server import Hub
+from gleitzeitd.hub.tokens import Tokens
+
+LOCAL = "the local token"
+PATIENCE = 10.0
+RUNNING = Standing(State.RUNNING, True, None, "", registers=True)
+STARTING = Standing(State.STARTING, True, None, "", registers=True)
+
+
+def spec(name: str = "tool", **routing: Any) -> Spec:
+    return Spec(name, "tool", ClassTarget("m.C"), routing=Routing(**routing))
+
+
+class Site:
+    """The hub, what it said of its providers, and the peers connected to it."""
+
+    def __init__(self, hub: Hub, path: str, facts: list[tuple[Any, ...]]) -> None:
+        self.hub = hub
+        self.path = path
+        self.facts = facts
+        self.peers: list[socketio.AsyncClient] = []
+
+    async def peer(self, namespace: str, token: object = LOCAL, proto: int = 1) -> Peer:
+        client = socketio.AsyncClient(
+            reconnection=False,
+            handle_sigint=False,
+            http_session=aiohttp.ClientSession(connector=aiohttp.UnixConnector(self.path)),
+        )
+        peer = Peer(client, namespace)
+        self.peers.append(client)
+        await client.connect(
+            "http://hub",
+            auth={"proto": proto, "token": token},
+            namespaces=[namespace],
+            transports=["websocket"],
+        )
+        return peer
+
+    async def provider(self, name: str = "tool", **offer: Any) -> Peer:
+        """A provider of the daemon's own when the name is configured, else an external one."""
+        token = self.hub.registry.tokens.issue(name, 1) if name in self.hub.registry.specs else LOCAL
+        peer = await self.peer(PROVIDERS, token)
+        answer = await peer.register(name=name, **offer)
+        assert answer["ok"], answer
+        return peer
+
+    async def caller(self) -> Peer:
+        return await self.peer(CLIENTS)
+
+
+class Peer:
+    """One connection; what arrives waits in a queue by its event."""
+
+    def __init__(self, client: Any, namespace: str) -> None:
+        self.client = client
+        self.namespace = namespace
+        self.arrived: dict[str, asyncio.Queue[Any]] = {}
+        self.refusal: Any = None
+        client.on("*", self._take, namespace=namespace)
+        client.on("connect_error", self._refused, namespace=namespace)
+
+    async def _take(self, event: str, data: Any = None) -> None:
+        self.arrived.setdefault(event, asyncio.Queue()).put_nowait(data)
+
+    async def _refused(self, data: Any) -> None:
+        self.refusal = data
+
+    async def next(self, event: str) -> Any:
+        """The next `event` that arrives."""
+        with anyio.fail_after(PATIENCE):
+            return await self.arrived.setdefault(event, asyncio.Queue()).get()
+
+    async def say(self, event: str, data: Any) -> None:
+        await self.client.emit(event, data, namespace=self.namespace)
+
+    async def register(self, **offer: Any) -> Any:
+        return await self.client.call("register", offer, namespace=self.namespace, timeout=PATIENCE)
+
+    async def ask(self, number: str = "1", provider: str = "tool", method: str = "add", **more: Any) -> None:
+        await self.say("invoke", {"id": number, "provider": provider, "method": method, **more})
+
+    async def answer(self) -> Any:
+        """The result of a call; an error is raised."""
+        result = await self.next("result")
+        if not result["ok"]:
+            raise CallError.read(result["error"])
+        return result["result"]
+
+    async def leave(self) -> None:
+        await self.client.disconnect()
+
+
+@asynccontextmanager
+async def site(*specs: Spec, owns: bool = True) -> AsyncIterator[Site]:
+    """A hub for the given providers; `owns` answers whether a process belongs to an instance."""
+    facts: list[tuple[Any, ...]] = []
+    tell = Facts(
+        ready=lambda *fact: facts.append(("ready", *fact)),
+        disconnected=lambda *fact: facts.append(("disconnected", *fact)),
+        drained=lambda *fact: facts.append(("drained", *fact)),
+        failed=lambda *fact: facts.append(("failed", *fact)),
+        owns=lambda *_: owns,
+    )
+    hub = Hub(specs, frozenset({"off"}), Tokens(LOCAL), tell)
+    for one in specs:
+        hub.registry.stands(one.name, RUNNING)
+    with tempfile.TemporaryDirectory() as directory:
+        path = f"{directory}/hub.sock"
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listening.bind(path)
+        listening.listen()
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(hub.run, [listening])
+            built = Site(hub, path, facts)
+            try:
+                yield built
+            finally:
+                for client in built.peers:
+                    await client.disconnect()
+                    await client.eio.http.close()
+                tasks.cancel_scope.cancel()
+
+
+async def until(ask: Any) -> None:
+    """Wait until `ask()` is true."""
+    with anyio.fail_after(PATIENCE):
+        while not ask():
+            await anyio.sleep(0.005)

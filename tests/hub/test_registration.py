@@ -1,0 +1,200 @@
+"""Who may connect and register, and what becomes of their connections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from socketio.exceptions import ConnectionError as Refused
+
+from gleitzeit_extensions.protocol import CLIENTS, MAX_FRAME, PROVIDERS, WINDOW
+from tests.hub.peers import LOCAL, Site, site, spec, until
+
+pytestmark = pytest.mark.anyio
+
+
+async def refusal(hub: Site, namespace: str, **how: Any) -> dict[str, Any]:
+    """The error that a connection is refused with."""
+    with pytest.raises(Refused) as failure:
+        await hub.peer(namespace, **how)
+    del failure
+    errors: list[dict[str, Any]] = []
+    client = hub.peers[-1]
+    client.on("connect_error", errors.append, namespace=namespace)
+    with pytest.raises(Refused):
+        auth = {"proto": how.get("proto", 1), "token": how.get("token", LOCAL)}
+        await client.connect("http://hub", auth=auth, namespaces=[namespace], transports=["websocket"])
+    return dict(errors[0]["data"])
+
+
+@pytest.mark.parametrize("namespace", [PROVIDERS, CLIENTS])
+@pytest.mark.parametrize("token", ["wrong", None, 7, "\ud800"])
+async def test_nobody_connects_without_a_token(namespace: str, token: object) -> None:
+    async with site(spec()) as hub:
+        assert (await refusal(hub, namespace, token=token))["code"] == "unauthenticated"
+
+
+async def test_another_protocol_is_told_which_one_is_spoken() -> None:
+    async with site(spec()) as hub:
+        error = await refusal(hub, PROVIDERS, proto=2)
+        assert (error["code"], "gz/1" in error["message"]) == ("protocol", True)
+
+
+async def test_a_child_s_token_is_no_good_for_another_process() -> None:
+    async with site(spec(), owns=False) as hub:
+        token = hub.hub.registry.tokens.issue("tool", 1)
+        assert (await refusal(hub, PROVIDERS, token=token))["code"] == "forbidden"
+
+
+async def test_a_child_s_token_is_no_good_for_calls() -> None:
+    async with site(spec()) as hub:
+        token = hub.hub.registry.tokens.issue("tool", 1)
+        assert (await refusal(hub, CLIENTS, token=token))["code"] == "forbidden"
+
+
+async def test_a_token_ends_with_its_generation() -> None:
+    async with site(spec()) as hub:
+        old = hub.hub.registry.tokens.issue("tool", 1)
+        hub.hub.registry.tokens.issue("tool", 2)
+        assert (await refusal(hub, PROVIDERS, token=old))["code"] == "unauthenticated"
+
+
+async def test_a_registration_is_acknowledged_and_told_to_the_supervisor() -> None:
+    async with site(spec()) as hub:
+        peer = await hub.peer(PROVIDERS, hub.hub.registry.tokens.issue("tool", 1))
+        answer = await peer.register(name="tool", models=["m"], methods=[{"name": "add"}])
+        session = answer.pop("session")
+        assert answer == {"ok": True, "proto": 1, "max_frame": MAX_FRAME, "window": WINDOW}
+        assert session
+        assert hub.facts == [("ready", "tool", 1)]
+
+
+@pytest.mark.parametrize(
+    ("offer", "words"),
+    [
+        ({}, "`register` needs a `name`"),
+        ({"name": "tool", "models": "m"}, "`models` must be list, not str"),
+        ({"name": "tool", "methods": [{}]}, "`methods: name` must be str, not NoneType"),
+        ({"name": "other"}, 'this process is "tool" in the config file but registers as "other"'),
+    ],
+)
+async def test_a_registration_that_cannot_be_is_refused_in_words(offer: dict[str, Any], words: str) -> None:
+    async with site(spec()) as hub:
+        peer = await hub.peer(PROVIDERS, hub.hub.registry.tokens.issue("tool", 1))
+        answer = await peer.register(**offer)
+        assert answer["ok"] is False
+        assert words in answer["error"]["message"]
+
+
+async def test_nobody_else_registers_as_a_configured_provider() -> None:
+    async with site(spec()) as hub:
+        peer = await hub.peer(PROVIDERS)
+        answer = await peer.register(name="tool")
+        assert answer["error"]["code"] == "forbidden"
+        assert '"tool" is run by this daemon' in answer["error"]["message"]
+
+
+async def test_an_external_provider_is_called_like_any_other() -> None:
+    async with site(spec()) as hub:
+        provider, caller = await hub.provider("stranger"), await hub.caller()
+        await caller.ask(provider="stranger")
+        invoke = await provider.next("invoke")
+        await provider.say("result", {"id": invoke["id"], "ok": True, "result": "hello"})
+        assert await caller.answer() == "hello"
+
+
+async def test_an_external_provider_that_left_is_not_known_any_more() -> None:
+    async with site(spec()) as hub:
+        provider, caller = await hub.provider("stranger"), await hub.caller()
+        await provider.leave()
+        await until(lambda: not hub.hub.registry.registrations())
+        await caller.ask(provider="stranger")
+        assert (await caller.next("result"))["error"]["code"] == "not_found.provider"
+
+
+async def test_a_newer_connection_of_one_generation_takes_the_place_of_the_older() -> None:
+    async with site(spec()) as hub:
+        token = hub.hub.registry.tokens.issue("tool", 1)
+        older, newer = await hub.peer(PROVIDERS, token), None
+        await older.register(name="tool")
+        newer = await hub.peer(PROVIDERS, token)
+        await newer.register(name="tool")
+        await until(lambda: not older.client.connected)
+        caller = await hub.caller()
+        await caller.ask()
+        assert (await newer.next("invoke"))["method"] == "add"
+
+
+async def test_a_second_registration_on_one_connection_is_refused() -> None:
+    async with site(spec()) as hub:
+        provider = await hub.provider()
+        assert (await provider.register(name="tool"))["error"]["code"] == "conflict"
+
+
+async def test_what_comes_before_the_registration_is_answered_with_an_error() -> None:
+    async with site(spec()) as hub:
+        peer = await hub.peer(PROVIDERS)
+        await peer.say("result", {"id": "1", "ok": True})
+        assert (await peer.next("error"))["message"] == "register first"
+
+
+@pytest.mark.parametrize("namespace", [PROVIDERS, CLIENTS])
+async def test_an_unknown_event_is_answered_with_an_error(namespace: str) -> None:
+    async with site(spec()) as hub:
+        peer = await hub.peer(namespace)
+        await peer.say("dance", {})
+        assert (await peer.next("error"))["message"] == 'there is no event "dance" in gz/1'
+
+
+@pytest.mark.parametrize("payload", [None, 7, "text", [1], {"id": {}}, {"id": "nobody"}])
+@pytest.mark.parametrize("event", ["result", "chunk", "end", "update", "health", "ready"])
+async def test_a_payload_that_means_nothing_harms_nobody(event: str, payload: Any) -> None:
+    async with site(spec()) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        await provider.say(event, payload)
+        await caller.ask()
+        invoke = await provider.next("invoke")
+        await provider.say("result", {"id": invoke["id"], "ok": True, "result": 1})
+        assert await caller.answer() == 1
+
+
+async def test_an_update_changes_what_is_offered() -> None:
+    async with site(spec()) as hub:
+        provider = await hub.provider(models=["small"])
+        await provider.say("update", {"models": ["small", "large"]})
+        (registration,) = hub.hub.registry.registrations()
+        await until(lambda: registration.offer.models == ("small", "large"))
+
+
+async def test_the_provider_is_asked_how_it_is_and_askers_share_the_answer() -> None:
+    async with site(spec()) as hub:
+        provider = await hub.provider()
+        (registration,) = hub.hub.registry.registrations()
+        import anyio
+
+        answers: list[Any] = []
+
+        async def ask() -> None:
+            answers.append(await hub.hub.health.ask(registration))
+
+        async with anyio.create_task_group() as askers:
+            askers.start_soon(ask)
+            askers.start_soon(ask)
+            asked = await provider.next("health")
+            health = {"healthy": True, "model": "warm"}
+            await provider.say("health", {"id": asked["id"], "ok": True, "health": health})
+        assert answers == [health, health]
+        assert provider.arrived["health"].empty()
+
+
+async def test_three_failed_health_checks_are_told_to_the_supervisor() -> None:
+    from dataclasses import replace
+
+    async with site(replace(spec(), health_interval=0.01)) as hub:
+        provider = await hub.provider()
+        for _ in range(3):
+            asked = await provider.next("health")
+            health = {"healthy": False, "error": "the card is gone"}
+            await provider.say("health", {"id": asked["id"], "ok": True, "health": health})
+        told = ("failed", "tool", 1, "3 health checks in a row failed: the card is gone")
+        await until(lambda: told in hub.facts)

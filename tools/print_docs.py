@@ -1,0 +1,56 @@
+"""Print into the docs what the code knows better: each block between `<!-- printed: NAME -->` and `<!-- end -->`.
+
+`make docs` writes; a test compares.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from gleitzeit_extensions.protocol import CODES
+from gleitzeitd.core.process import MEANING
+
+ROOT = Path(__file__).resolve().parent.parent
+_BLOCK = re.compile(r"(<!-- printed: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    titles = list(head)
+    lines = [titles, ["---"] * len(titles), *([str(cell) for cell in row] for row in rows)]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def states() -> str:
+    return table(("state", "meaning"), ((state, meaning) for state, meaning in MEANING.items()))
+
+
+def codes() -> str:
+    rows = (
+        (f"`{name}`", code.http, code.exit, "yes" if code.retryable else "no") for name, code in CODES.items()
+    )
+    return table(("code", "HTTP status", "exit status", "may be tried again"), rows)
+
+
+PRINTERS: dict[str, Callable[[], str]] = {"states": states, "codes": codes}
+
+
+def printed(text: str) -> str:
+    """The text with each of its blocks as the code has it now."""
+    return _BLOCK.sub(lambda block: block[1] + PRINTERS[block[2]]() + block[3], text)
+
+
+def pages() -> list[Path]:
+    return sorted((ROOT / "docs").rglob("*.md"))
+
+
+def main() -> int:
+    for page in pages():
+        page.write_text(printed(page.read_text()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
