@@ -23,7 +23,7 @@ PATIENCE = 20.0
 """Seconds after which a fact that has not come true is a failure."""
 
 
-def eventually(ask: Callable[[], T], what: str = "") -> T:
+def eventually(ask: Callable[[], T | None], what: str = "") -> T:
     """The first true answer of `ask`, which is asked again and again until its deadline."""
     deadline = time.monotonic() + PATIENCE
     while not (answer := ask()):
@@ -142,17 +142,16 @@ def house(
     foreground: bool = False,
     started: bool = True,
 ) -> Iterator[House]:
-    """A running daemon; `files` lie beside its config. It is ended, and shown to have left nothing, at the end."""
+    """A running daemon; `files` lie beside its config. At the end it is stopped, and has left nothing."""
     for name, text in (files or {}).items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     common = {"default_server_url": "http://localhost:0", **(settings or {})}
-    # JSON is YAML.
-    config = (
-        providers if isinstance(providers, str) else json.dumps({"global": common, "providers": providers})
-    )
-    built = House(root, config, foreground)
+    if not isinstance(providers, str):
+        # JSON is YAML.
+        providers = json.dumps({"global": common, "providers": providers})
+    built = House(root, providers, foreground)
     try:
         if started:
             built.start()

@@ -1,4 +1,4 @@
-"""A real hub on a real socket, and peers that speak `gz/1` to it by hand, as a stock Socket.IO client would."""
+"""A real hub on a real socket, and peers that speak `gz/1` to it as a stock Socket.IO client would."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Site:
         self.path = path
         self.facts = facts
         self.peers: list[socketio.AsyncClient] = []
+        self.refusals: list[Any] = []
 
     async def peer(self, namespace: str, token: object = LOCAL, proto: int = 1) -> Peer:
         client = socketio.AsyncClient(
@@ -48,6 +49,7 @@ class Site:
         )
         peer = Peer(client, namespace)
         self.peers.append(client)
+        client.on("connect_error", self.refusals.append, namespace=namespace)
         await client.connect(
             "http://hub",
             auth={"proto": proto, "token": token},
@@ -75,15 +77,10 @@ class Peer:
         self.client = client
         self.namespace = namespace
         self.arrived: dict[str, asyncio.Queue[Any]] = {}
-        self.refusal: Any = None
         client.on("*", self._take, namespace=namespace)
-        client.on("connect_error", self._refused, namespace=namespace)
 
     async def _take(self, event: str, data: Any = None) -> None:
         self.arrived.setdefault(event, asyncio.Queue()).put_nowait(data)
-
-    async def _refused(self, data: Any) -> None:
-        self.refusal = data
 
     async def next(self, event: str) -> Any:
         """The next `event` that arrives."""
@@ -144,5 +141,5 @@ async def site(*specs: Spec, owns: bool = True) -> AsyncIterator[Site]:
 async def until(ask: Any) -> None:
     """Wait until `ask()` is true."""
     with anyio.fail_after(PATIENCE):
-        while not ask():
+        while not ask():  # noqa: ASYNC110 - the hub has nothing to wait on for a test
             await anyio.sleep(0.005)

@@ -8,23 +8,16 @@ import pytest
 from socketio.exceptions import ConnectionError as Refused
 
 from gleitzeit_extensions.protocol import CLIENTS, MAX_FRAME, PROVIDERS, WINDOW
-from tests.hub.peers import LOCAL, Site, site, spec, until
+from tests.hub.peers import Site, site, spec, until
 
 pytestmark = pytest.mark.anyio
 
 
-async def refusal(hub: Site, namespace: str, **how: Any) -> dict[str, Any]:
+async def refusal(hub: Site, namespace: str, **how: Any) -> Any:
     """The error that a connection is refused with."""
-    with pytest.raises(Refused) as failure:
-        await hub.peer(namespace, **how)
-    del failure
-    errors: list[dict[str, Any]] = []
-    client = hub.peers[-1]
-    client.on("connect_error", errors.append, namespace=namespace)
     with pytest.raises(Refused):
-        auth = {"proto": how.get("proto", 1), "token": how.get("token", LOCAL)}
-        await client.connect("http://hub", auth=auth, namespaces=[namespace], transports=["websocket"])
-    return dict(errors[0]["data"])
+        await hub.peer(namespace, **how)
+    return hub.refusals[-1]["data"]
 
 
 @pytest.mark.parametrize("namespace", [PROVIDERS, CLIENTS])

@@ -1,4 +1,4 @@
-"""Streams through a real hub: frame by frame, never more than the reader takes, and cancelled when it leaves."""
+"""Streams through a real hub: frame by frame, never more than is taken, cancelled when the reader leaves."""
 
 from __future__ import annotations
 

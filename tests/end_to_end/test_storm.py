@@ -1,0 +1,84 @@
+"""Providers are killed at random under callers: nobody hangs, and what may be repeated never fails."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from gleitzeit_extensions.protocol import CallError
+from tests.house import House, eventually, house
+
+KILLS = 50
+CALLERS = 8
+NAMES = ("one", "two", "three")
+BLOCK = {
+    "class": "providers.calculator_provider.CalculatorProvider",
+    "config": {"provider_type": "tool"},
+    "restart": {"initial": 0, "intensity": 0},
+}
+
+
+class Caller(threading.Thread):
+    """Adds numbers until told to stop, and keeps what went otherwise than it may."""
+
+    def __init__(self, h: House, seed: int, *, idempotent: bool) -> None:
+        super().__init__(daemon=True)
+        self._house = h
+        self._random = random.Random(seed)
+        self._idempotent = idempotent
+        self.enough = threading.Event()
+        self.results = 0
+        self.lost: list[float] = []
+        self.wrong: list[Any] = []
+
+    def run(self) -> None:
+        while not self.enough.is_set():
+            a, b = self._random.randrange(1000), self._random.randrange(1000)
+            began = time.monotonic()
+            try:
+                name = self._random.choice(NAMES)
+                answer = self._house.invoke(name, "add", {"a": a, "b": b}, idempotent=self._idempotent)
+            except CallError as exc:
+                if exc.code == "instance_lost" and not self._idempotent:
+                    self.lost.append(time.monotonic() - began)
+                else:
+                    self.wrong.append((exc.code, exc.message, time.monotonic() - began))
+            except Exception as exc:  # whatever else it is, the test shows it
+                self.wrong.append(exc)
+            else:
+                self.results += 1
+                if answer["result"] != a + b:
+                    self.wrong.append(answer)
+
+
+def test_callers_get_results_whatever_is_killed(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    with house(tmp_path, dict.fromkeys(NAMES, BLOCK)) as h:
+        for name in NAMES:
+            h.until(name, "RUNNING")
+        callers = [Caller(h, seed, idempotent=seed < CALLERS) for seed in range(2 * CALLERS)]
+        for caller in callers:
+            caller.start()
+        for _ in range(KILLS):
+            victim = h.until(chance.choice(NAMES), "RUNNING")
+            before = _answered(callers)
+            os.kill(victim["pid"], signal.SIGKILL)
+            # The next falls when this one was noticed and calls are answered again.
+            eventually(lambda victim=victim: h.view(victim["name"])["pid"] != victim["pid"])
+            eventually(lambda before=before: _answered(callers) > before + CALLERS)
+        for caller in callers:
+            caller.enough.set()
+        for caller in callers:
+            caller.join(10)
+            assert not caller.is_alive()
+        assert [wrong for caller in callers for wrong in caller.wrong] == []
+        assert sum(h.view(name)["restarts"] for name in NAMES) == KILLS
+
+
+def _answered(callers: list[Caller]) -> int:
+    return sum(caller.results for caller in callers)
