@@ -35,7 +35,7 @@ class Daemon:
     """One daemon on one house."""
 
     def __init__(self, house: House, control: str, *, search_here: bool = False) -> None:
-        """`control`: the path of its control socket; `search_here`: classes may be in the current directory."""
+        """`control`: its control socket's path; `search_here`: the current directory may have classes."""
         self.house = house
         self.control_path = control
         self.search_here = search_here
@@ -110,7 +110,7 @@ class Daemon:
         return Launch(argv, environment, marker, spec.cwd, json.dumps(context).encode() + b"\n")
 
     def _context(self, spec: Spec, target: ClassTarget, token: str) -> Mapping[str, object]:
-        """What the SDK's host has to know. It goes over stdin, so that no secret shows in argv or environment."""
+        """What the SDK's host has to know. It goes over stdin, so that no secret shows elsewhere."""
         here = (os.getcwd(),) if self.search_here else ()
         return {
             "instance": spec.name,

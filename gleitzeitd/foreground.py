@@ -90,10 +90,9 @@ def _program(daemon: Daemon) -> str:
 def _example(registration: Registration) -> str | None:
     """The example call that a provider gives of itself in its metadata, as a command."""
     offer = registration.offer
-    match dict(offer.metadata).get("example"):
-        case {"method": str(method), "args": dict(args)} as example:
-            verb = "stream" if example.get("stream") else "invoke"
-            return (
-                f"providers {verb} {offer.name} {shlex.quote(method)} --args {shlex.quote(json.dumps(args))}"
-            )
-    return None
+    example = offer.metadata.get("example")
+    if not isinstance(example, dict) or not isinstance(example.get("method"), str):
+        return None
+    verb = "stream" if example.get("stream") else "invoke"
+    args = shlex.quote(json.dumps(example.get("args", {})))
+    return f"providers {verb} {offer.name} {shlex.quote(example['method'])} --args {args}"

@@ -31,7 +31,7 @@ class Document:
     node: Any
 
     def at(self, path: Path, *, key: bool = False) -> str:
-        """`file:line:col` of the value at `path` or of its key; if it is not there, of what it would be in."""
+        """`file:line:col` of the value at `path` or of its key; if not there, of what it would be in."""
         line, column = self._position(path, key)
         return f"{self.path}:{line + 1}:{column + 1}"
 

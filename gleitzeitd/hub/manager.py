@@ -1,5 +1,8 @@
-"""Sends to one connection without python-socketio's detour: its own `emit` makes a task for each recipient and
-waits for all, which for one recipient costs more than the sending itself."""
+"""Sends to one connection without python-socketio's detour.
+
+Its own `emit` makes a task for each recipient and waits for all, which for one recipient costs more than
+the sending itself.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The Socket.IO side of the hub: connections and events of `gz/1` in, events out.
 
-python-socketio runs the handlers in the loop that reads the connection. So events stay in order, and a handler
-only does the bookkeeping; what takes time is started in the hub's task group.
+python-socketio runs the handlers in the loop that reads the connection. So events stay in order, and a
+handler only does the bookkeeping; what takes time is started in the hub's task group.
 """
 
 from __future__ import annotations

@@ -95,7 +95,9 @@ class Child:
 
     async def clear(self) -> None:
         """Kill what its life left behind, until nothing is left."""
-        while left := containment.remains(self.pid, self._marker):
+        while containment.has_adopted(self._siblings) and (
+            left := containment.remains(self.pid, self._marker)
+        ):
             for stat in left:
                 containment.kill(stat)
             await anyio.sleep(LOOK_AGAIN)
