@@ -86,7 +86,7 @@ class Daemon:
 
     async def _hear(self) -> None:
         """The first signal stops; each further one presses harder."""
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             async for _ in signals:
                 if self.about.shutdown.is_set():
                     self._tell_all(core.Stop())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -43,7 +44,13 @@ async def _show_output(daemon: Daemon) -> None:
             lines = [f"{prefixes[record.instance]} {_printable(record.shown())}" for record in records]
             if missed:
                 lines.append(f"({missed} bytes were too fast for this terminal: see gleitzeit logs)")
-            print("\n".join(lines), flush=True)
+            # A terminal that is paused must not pause the daemon.
+            with contextlib.suppress(OSError):
+                await anyio.to_thread.run_sync(_print, "\n".join(lines), abandon_on_cancel=True)
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)
 
 
 def _prefix(name: str, at: int, coloured: bool) -> str:
