@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -20,6 +21,7 @@ from gleitzeitd.processes.output import Follower
 
 COLOURS = (36, 32, 35, 33, 34, 96, 92, 95, 93, 94)
 """ANSI foreground colours that are readable on dark and on light."""
+_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
 async def run(daemon: Daemon) -> None:
@@ -44,9 +46,13 @@ async def _show_output(daemon: Daemon) -> None:
             lines = [f"{prefixes[record.instance]} {_printable(record.shown())}" for record in records]
             if missed:
                 lines.append(f"({missed} bytes were too fast for this terminal: see gleitzeit logs)")
-            # A terminal that is paused must not pause the daemon.
-            with contextlib.suppress(OSError):
-                await anyio.to_thread.run_sync(_print, "\n".join(lines), abandon_on_cancel=True)
+            await _say("\n".join(lines))
+
+
+async def _say(text: str) -> None:
+    """Print without the daemon waiting for a terminal that is paused, or failing with one that is gone."""
+    with contextlib.suppress(OSError):
+        await anyio.to_thread.run_sync(_print, text, abandon_on_cancel=True)
 
 
 def _print(text: str) -> None:
@@ -58,8 +64,13 @@ def _prefix(name: str, at: int, coloured: bool) -> str:
 
 
 def _printable(line: str) -> str:
-    """The line without what would move the cursor or change the terminal; colours are left."""
-    return "".join(char if char.isprintable() or char in "\t\x1b" else "\ufffd" for char in line.rstrip("\r"))
+    """The line without what would move the cursor or change the terminal; its colours are left."""
+    parts = _COLOUR.split(line.rstrip("\r"))
+    return "".join(part if _COLOUR.fullmatch(part) else _tamed(part) for part in parts)
+
+
+def _tamed(text: str) -> str:
+    return "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in text)
 
 
 async def _show_hints(daemon: Daemon) -> None:
@@ -74,22 +85,19 @@ async def _show_hints(daemon: Daemon) -> None:
     program = _program(daemon)
     examples = [example for example in map(_example, daemon.hub.registry.registrations()) if example]
     commands = ["status", *examples, "providers list", "logs -f"][:3]
-    print(
-        "\nTry, in another terminal:",
-        *(f"  {program} {command}" for command in commands),
-        "",
-        sep="\n",
-        flush=True,
-    )
+    lines = ["", "Try, in another terminal:", *(f"  {program} {command}" for command in commands), ""]
+    await _say("\n".join(lines))
 
 
 def _program(daemon: Daemon) -> str:
     """How the command line is called from here."""
     beside = os.path.join(os.path.dirname(sys.executable), "gleitzeit")
-    found = shutil.which("gleitzeit")
-    program = (
-        "gleitzeit" if found and os.path.samefile(found, beside) else shlex.quote(os.path.relpath(beside))
-    )
+    if not os.path.exists(beside):
+        program = f"{shlex.quote(sys.executable)} -m gleitzeitctl"
+    elif (found := shutil.which("gleitzeit")) and os.path.samefile(found, beside):
+        program = "gleitzeit"
+    else:
+        program = shlex.quote(os.path.relpath(beside))
     usual = places.control_socket() == daemon.control_path
     return program if usual else f"{program} --socket {shlex.quote(daemon.control_path)}"
 

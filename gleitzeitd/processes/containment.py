@@ -46,9 +46,9 @@ class Stat:
 def has_adopted(children: set[int]) -> bool:
     """Whether this process has children beside `children`, dead or alive.
 
-    What outlives a dead leader hangs below such a child, so without one there is nothing to look for: reading
-    this list takes a tenth of the time of a walk through /proc. It is complete, as children leave it only when
-    they are reaped, which nobody does meanwhile. Kernels without CONFIG_PROC_CHILDREN do not have it (proc(5)).
+    What outlives a dead leader hangs below such a child, so without one there is nothing to look for. The
+    list takes a tenth of the time of a walk through /proc, and is complete: children leave it only when they
+    are reaped, which nobody does meanwhile. Where the kernel has no such list (proc(5)), the answer is yes.
     """
     try:
         for task in os.listdir("/proc/self/task"):
