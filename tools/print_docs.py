@@ -1,6 +1,6 @@
-"""Print into the docs what the code knows better: each block between `<!-- printed: NAME -->` and `<!-- end -->`.
+"""Prints into the docs what the code knows better; `make docs` writes, a test compares.
 
-`make docs` writes; a test compares.
+A block stands between `<!-- printed: NAME -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,75 @@
+"""The peers' own environments, in an ignored folder of ours: nothing of them touches the project's .venv."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PEERS = HERE / ".peers"
+PYTHON = PEERS / "venv"
+NODE = PEERS / "node"
+REQUIREMENTS = HERE / "peers.txt"
+PM2 = "pm2@7.0.4"
+
+
+def program(name: str) -> Path:
+    """Where a peer's program lies once it is installed."""
+    return (NODE / "node_modules" / ".bin" if name == "pm2" else PYTHON / "bin") / name
+
+
+def python_peers() -> None:
+    """supervisor and circus in a virtual environment, as pinned in peers.txt."""
+    if _is_done(PYTHON, wanted := f"{sys.version}\n{REQUIREMENTS.read_text()}"):
+        return
+    print("installing supervisor and circus into benchmarks/.peers ...", file=sys.stderr)
+    shutil.rmtree(PYTHON, ignore_errors=True)
+    _run([sys.executable, "-m", "venv", str(PYTHON)])
+    _run(
+        [
+            str(PYTHON / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--requirement",
+            str(REQUIREMENTS),
+        ]
+    )
+    _done(PYTHON, wanted)
+
+
+def node_peers() -> None:
+    """pm2, where there is npm."""
+    if not shutil.which("npm") or _is_done(NODE, PM2):
+        return
+    print("installing pm2 into benchmarks/.peers ...", file=sys.stderr)
+    shutil.rmtree(NODE, ignore_errors=True)
+    NODE.mkdir(parents=True)
+    quiet = [
+        "--no-package-lock",
+        "--omit-lockfile-registry-resolved",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+    ]
+    _run(["npm", "install", "--prefix", str(NODE), *quiet, PM2])
+    _done(NODE, PM2)
+
+
+def _run(argv: Sequence[str]) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(argv)}\n{done.stdout}{done.stderr}\ncannot install the peers")
+
+
+def _is_done(folder: Path, wanted: str) -> bool:
+    mark = folder / "installed"
+    return mark.exists() and mark.read_text() == wanted
+
+
+def _done(folder: Path, wanted: str) -> None:
+    (folder / "installed").write_text(wanted)

@@ -1,0 +1,89 @@
+"""Makes a provider of its class and its `config:`.
+
+The name reaches the class only where its constructor asks for it, since a class may bring its own; the
+base class takes it from the launch context.
+"""
+
+from __future__ import annotations
+
+import inspect
+from difflib import get_close_matches
+from typing import Any
+
+from gleitzeit_extensions import authors
+from gleitzeit_extensions.authors import Misconfigured
+from gleitzeit_extensions.context import LAUNCH, Launch
+from gleitzeit_extensions.frames import own_words
+from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
+
+
+class CannotMake(Exception):
+    """The constructor failed in a way that may pass, such as a server that is down; the text says where."""
+
+
+def build(
+    cls: type[SocketIOProviderClient], config: dict[str, Any], launch: Launch, roots: list[str]
+) -> SocketIOProviderClient:
+    """The provider; raises `Misconfigured`, or `CannotMake` where another try may succeed."""
+    keywords = _keywords(cls, config, launch)
+    token = LAUNCH.set(launch)
+    try:
+        provider = cls(**keywords)
+    except (ValueError, TypeError, ImportError) as exc:
+        raise Misconfigured(f"cannot make {cls.__name__}: {exc}{_at(exc, cls, roots)}") from exc
+    except Exception as exc:  # an author's constructor may do anything
+        raise CannotMake(f"cannot make {cls.__name__}: {own_words(exc)}{_at(exc, cls, roots)}") from exc
+    finally:
+        LAUNCH.reset(token)
+    _agrees(provider, cls, launch)
+    return provider
+
+
+def _keywords(cls: type, config: dict[str, Any], launch: Launch) -> dict[str, Any]:
+    """What the constructor is called with."""
+    parameters = inspect.signature(cls).parameters
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    named = {
+        name for name, one in parameters.items() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+    }
+    keywords = {key: value for key, value in config.items() if key not in ("name", "server_url")}
+    if "name" in named:
+        keywords["name"] = launch.name
+    if "server_url" in named or takes_any:
+        keywords["server_url"] = launch.server_url
+    where = authors.definition(cls)
+    at = f" ({where})" if where else ""
+    for key in keywords:
+        if key not in named and not takes_any:
+            near = get_close_matches(key, named, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            takes = ", ".join(sorted(named)) or "nothing"
+            raise Misconfigured(f"config.{key}: {cls.__name__} does not take it{hint}; it takes {takes}{at}")
+    for name, one in parameters.items():
+        if name in named and one.default is one.empty and name not in keywords:
+            raise Misconfigured(f"cannot make {cls.__name__}: config.{name} is required{at}")
+    return keywords
+
+
+def _at(error: BaseException, cls: type, roots: list[str]) -> str:
+    where = authors.place(error, roots) or authors.definition(cls)
+    return f" ({where})" if where else ""
+
+
+def _agrees(provider: SocketIOProviderClient, cls: type, launch: Launch) -> None:
+    """A class that brings a name or an address of its own must mean the same as the config."""
+    name = getattr(provider, "name", None)
+    if name is None:
+        raise Misconfigured(
+            f"{cls.__name__}.__init__ does not call super().__init__() ({authors.definition(cls)})"
+        )
+    if name != launch.name:
+        raise Misconfigured(
+            f'{cls.__name__} calls itself "{name}", but the config calls it "{launch.name}": '
+            f'name the block "{name}", or let the class take its name from there'
+        )
+    if provider.server_url.rstrip("/") != launch.server_url.rstrip("/"):
+        raise Misconfigured(
+            f"{cls.__name__} wants the hub at {provider.server_url}, "
+            f"but this daemon's is at {launch.server_url}: leave server_url out of the class"
+        )

@@ -1,0 +1,196 @@
+"""The calls that run in this provider: each one a task, and each one answered exactly once.
+
+Knows nothing of sockets: it is handed `send`. What an answer may look like is in `frames`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gleitzeit_extensions import frames, streams, threads
+from gleitzeit_extensions.protocol import CANCEL_GRACE, MAX_FRAME, WINDOW, CallError, Wire
+from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
+
+log = logging.getLogger("gleitzeit")
+
+DEADLINE_SLACK = 0.5
+"""Seconds past its deadline after which a call is ended here, if the hub did not cancel it itself."""
+
+ARGUMENTS_OF_INVOKE = ("method", "self")
+
+Send = Callable[[str, Wire], Awaitable[None]]
+
+
+@dataclass(eq=False)
+class Call:
+    """One call under way; `verdict` is what its answer will be, whatever the author's code still does."""
+
+    id: str
+    method: str
+    args: dict[str, Any]
+    stream: bool
+    seconds: float | None
+    credit: streams.Credit
+    frames: int = 0
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+    has_begun: bool = False
+    verdict: CallError | None = None
+
+    @classmethod
+    def read(cls, data: Any, window: int) -> Call:
+        """The call in an `invoke`; raises `protocol` when there is not even an id to answer to."""
+        match data:
+            case {"id": str(id), "method": str(method)} if id:
+                pass
+            case _:
+                raise CallError(
+                    "protocol", f"an invoke needs a string id and a string method, not {data!r:.200}"
+                )
+        args, left, credit = data.get("args"), data.get("deadline_ms"), data.get("credit")
+        seconds = max(left, 0) / 1000 + DEADLINE_SLACK if isinstance(left, (int, float)) else None
+        granted = credit if isinstance(credit, int) else window
+        call = cls(id, method, {}, data.get("stream") is True, seconds, streams.Credit(granted))
+        if isinstance(args, dict):
+            call.args = args
+        elif args is not None:
+            sentence = (
+                f'the arguments of "{method}" must be an object with names, not a {type(args).__name__}'
+            )
+            call.verdict = CallError("invalid_request", sentence)
+        return call
+
+    def end(self, verdict: CallError) -> None:
+        """Have the call answered with `verdict` as soon as the author's code lets go."""
+        self.verdict = self.verdict or verdict
+        if self.task and self.has_begun:  # a task that is cancelled before its first step would never answer
+            self.task.cancel()
+
+
+class Calls:
+    """The table of running calls of one connection."""
+
+    def __init__(self, provider: SocketIOProviderClient, send: Send) -> None:
+        self.limit = MAX_FRAME
+        self.window = WINDOW
+        self._provider = provider
+        self._send = send
+        self._running: dict[str, Call] = {}
+        self._refusal: CallError | None = None
+
+    def invoke(self, data: Any) -> None:
+        call = Call.read(data, self.window)
+        if call.id in self._running:
+            raise CallError("protocol", f"a call with the id {call.id} is running already")
+        call.verdict = call.verdict or self._refusal
+        self._running[call.id] = call
+        call.task = asyncio.create_task(self._serve(call), name=f"{self._provider.name}.{call.method}")
+
+    def cancel(self, data: Any) -> None:
+        match data:
+            case {"id": str(id)}:
+                if call := self._running.get(id):
+                    why = f": {data['reason']}" if data.get("reason") else ""
+                    call.end(CallError("cancelled", f'the call of "{call.method}" was cancelled{why}'))
+            case _:
+                raise CallError("protocol", f"a cancel needs a string id, not {data!r:.200}")
+
+    def credit(self, data: Any) -> None:
+        match data:
+            case {"id": str(id), "n": int(frames)}:
+                if call := self._running.get(id):
+                    call.credit.grant(frames)
+            case _:
+                raise CallError("protocol", f"a credit needs a string id and a number n, not {data!r:.200}")
+
+    def refuse(self) -> None:
+        """Take no new calls, because the provider is about to end."""
+        self._refusal = CallError(
+            "no_instance", f'"{self._provider.name}" is stopping and takes no new calls'
+        )
+
+    async def end(self, grace: float) -> None:
+        """Let what runs finish within `grace` seconds, then end it; a coroutine that will not end is left."""
+        self.refuse()
+        await self._until_idle(grace)
+        for call in self._others():
+            sentence = f'"{self._provider.name}" was stopped while "{call.method}" ran'
+            call.end(CallError("instance_lost", sentence))
+        await self._until_idle(CANCEL_GRACE)
+        for call in self._others():
+            log.warning('"%s" goes on after it was cancelled', call.method)
+
+    def owns(self, task: asyncio.Task[Any] | None) -> bool:
+        return any(call.task is task for call in self._running.values())
+
+    async def _until_idle(self, seconds: float) -> None:
+        if seconds > 0 and (tasks := [call.task for call in self._others() if call.task]):
+            await asyncio.wait(tasks, timeout=seconds)
+
+    def _others(self) -> list[Call]:
+        """The running calls but for the one that is asking: a method may stop its own provider."""
+        return [call for call in self._running.values() if call.task is not asyncio.current_task()]
+
+    async def _serve(self, call: Call) -> None:
+        call.has_begun = True
+        result = None
+        try:
+            result = await self._run(call)
+        except asyncio.CancelledError as exc:
+            # without a verdict and uncancelled, it is the author's own: a task that the method waited for
+            call.verdict = call.verdict or frames.failure(exc)
+        except CallError as exc:
+            call.verdict = call.verdict or exc
+        except Exception as exc:  # an author's code may raise anything, and its words go to the caller
+            call.verdict = call.verdict or self._failed(call, exc)
+        finally:
+            self._running.pop(call.id, None)
+        await self._answer(call, result)
+
+    async def _run(self, call: Call) -> Any:
+        if call.verdict is not None:
+            raise call.verdict
+        for name in ARGUMENTS_OF_INVOKE:
+            if name in call.args:
+                sentence = f'an argument cannot be called "{name}": invoke({name}, ...) has it already'
+                raise CallError("invalid_request", sentence)
+        try:
+            async with asyncio.timeout(call.seconds) as limit:
+                return await (self._stream(call) if call.stream else self._result(call))
+        except TimeoutError as exc:
+            if not limit.expired():
+                raise
+            raise CallError("deadline_exceeded", f'"{call.method}" did not end before its deadline') from exc
+
+    async def _result(self, call: Call) -> Any:
+        result = await threads.call(self._provider.invoke, call.method, **call.args)
+        what = f'the result of "{call.method}"'
+        frames.check({"id": call.id, "ok": True, "result": result}, "result", what, self.limit)
+        return result
+
+    async def _stream(self, call: Call) -> None:
+        async with streams.opened(self._provider, call.method, call.args) as items:
+            async for item in items:
+                frame = {"id": call.id, "seq": call.frames, "d": [item]}
+                frames.check(frame, "d", f'item {call.frames} of "{call.method}"', self.limit)
+                await call.credit.take()
+                await self._send("chunk", frame)
+                call.frames += 1
+
+    def _failed(self, call: Call, error: Exception) -> CallError:
+        failure = frames.failure(error)
+        trace = error if log.isEnabledFor(logging.DEBUG) else None
+        log.warning('"%s" failed: %s', call.method, failure.message, exc_info=trace)
+        return failure
+
+    async def _answer(self, call: Call, result: Any) -> None:
+        error = None if call.verdict is None else frames.envelope(call.verdict, self.limit)
+        if call.stream:
+            await self._send("end", {"id": call.id, "seq": call.frames} | ({"error": error} if error else {}))
+        elif error:
+            await self._send("result", {"id": call.id, "ok": False, "error": error})
+        else:
+            await self._send("result", {"id": call.id, "ok": True, "result": result})

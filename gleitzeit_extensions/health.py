@@ -1,0 +1,28 @@
+"""One answer to one `health`: the author's own words, made to fit the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gleitzeit_extensions import frames, threads
+from gleitzeit_extensions.protocol import CallError, Wire
+from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
+
+
+async def answer(provider: SocketIOProviderClient, id: object, limit: int) -> Wire:
+    try:
+        wire = {"id": id, "ok": True, "health": _health(await threads.call(provider.get_health_status))}
+        frames.check(wire, "health", "the answer of get_health_status()", limit)
+    except Exception as exc:  # whatever it raises, the answer is: not well, and why
+        return {"id": id, "ok": False, "error": frames.envelope(frames.failure(exc), limit)}
+    return wire
+
+
+def _health(given: object) -> dict[str, Any]:
+    match given:
+        case dict():
+            return {"healthy": True} | given
+        case bool():
+            return {"healthy": given}
+    sentence = f'get_health_status() gave a {type(given).__name__}: a dict with "healthy" is needed'
+    raise CallError("provider_error", sentence)

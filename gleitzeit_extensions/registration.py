@@ -1,0 +1,36 @@
+"""What a provider tells the hub about itself, and what of that has changed since."""
+
+from __future__ import annotations
+
+from gleitzeit_extensions.methods import Method, public_methods
+from gleitzeit_extensions.protocol import Wire
+from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
+
+MAY_CHANGE = ("models", "capabilities", "methods", "description", "metadata")
+
+
+def methods_of(provider: SocketIOProviderClient) -> dict[str, Method]:
+    return public_methods(type(provider), SocketIOProviderClient)
+
+
+def is_closed(provider: SocketIOProviderClient) -> bool:
+    """Whether its methods are the whole list; a class with an `invoke` of its own decides at run time."""
+    return type(provider).invoke is SocketIOProviderClient.invoke
+
+
+def registration(provider: SocketIOProviderClient) -> Wire:
+    methods = methods_of(provider).values()
+    return {
+        "name": provider.name,
+        "type": provider.provider_type,
+        "description": provider.description,
+        "models": list(provider.models),
+        "capabilities": list(provider.capabilities),
+        "methods": [{"name": method.name, "description": method.description} for method in methods],
+        "closed": is_closed(provider),
+        "metadata": dict(provider.metadata),
+    }
+
+
+def changes(told: Wire, now: Wire) -> Wire:
+    return {key: now[key] for key in MAY_CHANGE if now[key] != told[key]}

@@ -1,0 +1,77 @@
+"""A stream of a provider: which of its methods gives it, whatever the author made it of, and its credit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from gleitzeit_extensions import threads
+from gleitzeit_extensions.methods import UnknownMethod
+from gleitzeit_extensions.protocol import CallError
+from gleitzeit_extensions.registration import is_closed, methods_of
+from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
+
+
+class Credit:
+    """How many frames may still be sent; whoever takes the last one waits for more."""
+
+    def __init__(self, frames: int) -> None:
+        self._left = frames
+        self._more = asyncio.Event()
+
+    def grant(self, frames: int) -> None:
+        self._left += frames
+        self._more.set()
+
+    async def take(self) -> None:
+        while self._left <= 0:
+            self._more.clear()
+            await self._more.wait()
+        self._left -= 1
+
+
+@asynccontextmanager
+async def opened(
+    provider: SocketIOProviderClient, name: str, args: dict[str, Any]
+) -> AsyncGenerator[AsyncIterator[Any], None]:
+    """The items that the method `name` streams; what the author opened for them is closed at the end."""
+    items = _asynchronous(provider, await _start(provider, name, args))
+    try:
+        yield items
+    finally:
+        close = getattr(items, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _start(provider: SocketIOProviderClient, name: str, args: dict[str, Any]) -> Any:
+    known = methods_of(provider)
+    chosen = known.get(name)
+    if chosen is not None and chosen.streams and name != "stream":
+        chosen.check(provider.name, args)
+        return await threads.call(getattr(provider, name), **args)
+    if is_closed(provider) and name not in ("stream", "generate"):
+        if chosen is None:
+            raise UnknownMethod(provider.name, name, list(known))
+        sentence = f'"{name}" of "{provider.name}" gives one answer, not a stream: call it without stream'
+        raise CallError("invalid_request", sentence)
+    stream = known.get("stream")
+    if stream is None:
+        sentence = f'"{provider.name}" does not stream: its class {type(provider).__name__} has no stream()'
+        raise CallError("not_found.method", sentence)
+    if stream.signature is not None and "method" in stream.signature.parameters:
+        args = {**args, "method": name}
+    stream.check(provider.name, args)
+    return await threads.call(provider.stream, **args)
+
+
+def _asynchronous(provider: SocketIOProviderClient, given: object) -> AsyncIterator[Any]:
+    match given:
+        case AsyncIterable():
+            return aiter(given)
+        case Iterable() if not isinstance(given, (str, bytes, dict)):
+            return threads.iterate(given)
+    sentence = f'stream() of "{provider.name}" gave a {type(given).__name__}: an async generator is needed'
+    raise CallError("provider_error", sentence)

@@ -1,0 +1,123 @@
+"""`providers invoke` and `providers stream`: call a provider's method."""
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from gleitzeit_extensions.protocol import CallError
+from gleitzeitctl.client import provider
+from gleitzeitctl.complaint import misuse
+from gleitzeitctl.render import as_json
+from gleitzeitctl.session import Session
+
+GRACE = 5.0
+"""Seconds that the daemon has beyond a call's deadline to say that it passed."""
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A provider, or an instance as calculator#2.")]
+Method = Annotated[str, typer.Argument(metavar="METHOD", help="What to call.")]
+Args = Annotated[
+    str, typer.Option("--args", metavar="JSON", help="The method's arguments, as a JSON object.")
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout", metavar="SECONDS", min=0, help="How long it may take [default: the provider's]."
+    ),
+]
+Idempotent = Annotated[bool, typer.Option("--idempotent", help="It may be repeated if its provider dies.")]
+
+
+def invoke(
+    context: typer.Context,
+    name: Name,
+    method: Method,
+    args: Args = "{}",
+    idempotent: Idempotent = False,
+    timeout: Timeout = None,
+) -> None:
+    """Call a method and print its result.
+
+    \b
+    Example:
+      gleitzeitctl providers invoke calculator add --args '{"a": 5, "b": 3}'
+    """
+    session = Session.of(context)
+    body = _body(method, args, timeout, idempotent)
+    answer = session.client.post(provider(name, "invoke"), body, None if timeout is None else timeout + GRACE)
+    session.show(answer, lambda answer: print(_words(answer["result"])))
+
+
+def stream(
+    context: typer.Context, name: Name, method: Method, args: Args = "{}", timeout: Timeout = None
+) -> None:
+    """Call a method that streams and print what comes.
+
+    Items with a `token` or a `text` run on as text; any other is a line of JSON.
+
+    \b
+    Example:
+      gleitzeitctl providers stream ollama stream --args '{"prompt": "Hello!"}'
+    """
+    session = Session.of(context)
+    frames = session.client.follow(provider(name, "stream"), body=_body(method, args, timeout))
+    text = "\n"
+    try:
+        for text in (
+            (f"{as_json(frame)}\n" for frame in until_end(frames)) if session.json else in_words(frames)
+        ):
+            print(text, end="", flush=True)
+    finally:
+        print(end="" if text.endswith("\n") else "\n")
+
+
+def until_end(frames: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The frames of a stream, to the one that says it is whole."""
+    for frame in frames:
+        if "error" in frame:
+            raise CallError.read(frame["error"])
+        yield frame
+        if "end" in frame:
+            return
+    raise CallError("protocol", "the stream stopped without a word: whether it was whole is not known")
+
+
+def in_words(frames: Iterator[dict[str, Any]]) -> Iterator[str]:
+    """The text to print: tokens run on, anything else has a line of its own."""
+    line_start = ""
+    for frame in until_end(frames):
+        match frame:
+            case {"item": {"token": str(text)} | {"text": str(text)}}:
+                line_start = line_start if not text else "" if text.endswith("\n") else "\n"
+                yield text
+            case {"item": item}:
+                yield f"{line_start}{as_json(item)}\n"
+                line_start = ""
+
+
+def _body(method: str, args: str, timeout: float | None, idempotent: bool = False) -> dict[str, Any]:
+    body: dict[str, Any] = {"method": method, "args": _object(args)}
+    if timeout is not None:
+        body["timeout"] = timeout
+    if idempotent:
+        body["idempotent"] = True
+    return body
+
+
+def _object(given: str) -> dict[str, Any]:
+    try:
+        value = json.loads(given, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict):
+        return value
+    raise misuse(f"""--args takes a JSON object, not {given}: for example --args '{{"a": 5, "b": 3}}'""")
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _words(result: Any) -> str:
+    return result if isinstance(result, str) else as_json(result, indent=2)

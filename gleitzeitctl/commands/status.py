@@ -1,0 +1,66 @@
+"""`status`: what runs, since when, and why not."""
+
+from typing import Annotated, Any
+
+import typer
+
+from gleitzeitctl.render import duration, note, table
+from gleitzeitctl.session import Session
+
+COLUMNS = ("NAME", "STATE", "PID", "UPTIME", "RESTARTS", "CALLS", "WHY")
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="NAME...", help="Providers or instances; else all.")
+]
+
+
+def status(context: typer.Context, names: Names = None) -> int:
+    """Show each provider's state, and why it is not running.
+
+    Ends with 0 when the daemon answers; with names (or `all`) only when all of them are RUNNING, else with 1.
+
+    \b
+    Example:
+      gleitzeitctl status calculator
+    """
+    session = Session.of(context)
+    asked = [] if "all" in (names or ()) else [("name", name) for name in names or ()]
+    answer = session.client.get("/v1/status", asked)
+    session.show(answer, _in_words)
+    return 0 if not names or _all_running(answer["instances"]) else 1
+
+
+def _all_running(instances: list[dict[str, Any]]) -> bool:
+    return bool(instances) and all(instance["state"] == "RUNNING" for instance in instances)
+
+
+def _in_words(answer: dict[str, Any]) -> None:
+    daemon, instances = answer["daemon"], answer["instances"]
+    if daemon["state"] != "running":
+        note(f"the daemon is {daemon['state']}")
+    if instances:
+        table(COLUMNS, [_row(instance) for instance in instances])
+    else:
+        note(f"there is no provider yet: add one to {daemon['config']}")
+
+
+def _row(instance: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        instance["name"],
+        instance["state"],
+        instance["pid"],
+        duration(instance["uptime"]),
+        instance["restarts"],
+        instance["in_flight"],
+        _why(instance),
+    )
+
+
+def _why(instance: dict[str, Any]) -> str:
+    """What is not fine with it: nothing to say about one that runs, is ready and in good health."""
+    is_well = instance["health"] in ("healthy", None)
+    if instance["state"] == "RUNNING" and instance["ready"] and is_well:
+        return ""
+    said = [instance["reason"], None if is_well else instance["health"]]
+    if instance["next_in"] is not None:
+        said.append(f"next attempt in {duration(instance['next_in'])}")
+    return "; ".join(filter(None, said))

@@ -1,0 +1,29 @@
+"""What a command tells its user instead of an answer: one sentence and an exit status.
+
+What the daemon has to say is a `CallError`, in its own words; this is what the command line finds out itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+USAGE = 2
+UNREACHABLE = 3
+
+
+class Complaint(Exception):
+    """`sentence` says what, where and what next; `code` is for programs, as in the daemon's own errors."""
+
+    def __init__(self, sentence: str, exit: int, code: str) -> None:
+        super().__init__(sentence)
+        self.exit = exit
+        self.code = code
+
+    def wire(self) -> dict[str, Any]:
+        """The same envelope as the daemon's errors have."""
+        return {"code": self.code, "message": str(self), "retryable": False, "detail": {}}
+
+
+def misuse(sentence: str) -> Complaint:
+    """The command line can't be understood, or can't be meant."""
+    return Complaint(sentence, USAGE, "invalid_request")

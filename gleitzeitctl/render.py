@@ -1,0 +1,93 @@
+"""How answers look to people: aligned plain tables, times in words, states in colour on a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+GREEN, YELLOW, RED = 32, 33, 31
+COLOURS = {
+    "RUNNING": GREEN,
+    "WAITING": YELLOW,
+    "STARTING": YELLOW,
+    "STOPPING": YELLOW,
+    "BACKOFF": RED,
+    "FATAL": RED,
+    "LOST": RED,
+}
+UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under their columns, without a column that says nothing; without rows, nothing."""
+    if not rows:
+        return
+    texts = [[flat(cell) for cell in row] for row in rows]
+    *before, last = [i for i in range(len(columns)) if any(row[i] for row in texts)]
+    widths = {i: max(len(line[i]) for line in [columns, *texts]) for i in before}
+    room = terminal_width() - sum(width + 2 for width in widths.values())
+    for line in [columns, *texts]:
+        cells = [(line[i] or "-").ljust(width) for i, width in widths.items()]
+        print("  ".join(map(paint, [*cells, cut(line[last], room)])).rstrip())
+
+
+def terminal_width() -> int:
+    """The terminal's columns; without one more than anything needs: what a program reads is not cut."""
+    columns = os.get_terminal_size().columns if _is_seen() else 0
+    return columns or sys.maxsize
+
+
+def cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: max(room - 1, 0)]}…"
+
+
+def paint(cell: str) -> str:
+    """The cell, coloured when it is a state and somebody sees it."""
+    colour = COLOURS.get(cell.rstrip())
+    if not colour or os.environ.get("NO_COLOR") or not _is_seen():
+        return cell
+    return f"\x1b[{colour}m{cell}\x1b[0m"
+
+
+def _is_seen() -> bool:
+    return bool(sys.stdout) and sys.stdout.isatty()
+
+
+def flat(value: object) -> str:
+    """A cell: one line, and nothing that could move a terminal's cursor. None is an empty one."""
+    if value is None:
+        return ""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(str(value).split()))
+
+
+def duration(seconds: float | None) -> str:
+    """`3m 12s`: the two largest units."""
+    if seconds is None:
+        return ""
+    left = max(int(seconds), 0)
+    parts: list[str] = []
+    for unit, size in UNITS:
+        count, left = divmod(left, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2])
+
+
+def print_anything() -> None:
+    """What the terminal's encoding lacks is printed as an escape, instead of being an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def note(sentence: str) -> None:
+    """Tell the person at the terminal something that is not the result."""
+    if sys.stderr:
+        print(sentence, file=sys.stderr)

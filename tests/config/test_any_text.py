@@ -1,0 +1,161 @@
+"""Any bytes at all in the file's place: they load, or they are refused in sentences. Nothing else happens."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gleitzeitd.config.load import load
+from gleitzeitd.core.errors import ConfigError
+from gleitzeitd.core.spec import CommandTarget, House
+
+VALID = """\
+# Everything that a file may have.
+%YAML 1.2
+---
+global:
+  auto_start: yes
+  health_check_interval: 5m
+  default_server_url: http://localhost:8000
+
+providers:
+  first: &first
+    type: llm
+    class: module.Class
+    config: {name: first, list: [1, 2.5, null], when: 2020-01-31}
+    restart: {policy: on-failure, initial: 0.5}
+    stop:
+      signal: SIGINT
+      timeout: "10s"
+    env: {A: text, B: 3}
+
+  second:
+    <<: *first
+    config: {}
+    description: |
+      Several
+      lines.
+
+  third:
+    enabled: on
+    command: [sleep, "60"]
+    python_path: [lib]
+"""
+LINES = VALID.splitlines(keepends=True)
+ODD = [
+    "!!set {a}",
+    "!!omap [a: 1]",
+    "!!binary aGVsbG8=",
+    "!!int x",
+    "!unknown",
+    "*first",
+    "&again",
+    "<<: *first",
+    "? ",
+    "{",
+    "]",
+    "- ",
+    ": ",
+    "'",
+    '"\\ud800"',
+    '"\\0"',
+    '"\\n"',
+    "|",
+    "---",
+    "%TAG",
+    "2020-13-41",
+    "0o9",
+    "9" * 400,
+    ".nan",
+    "-.inf",
+    "~",
+    "\t",
+    "\x85",
+    "é",
+    "\N{PILE OF POO}",
+]
+PLACES = st.integers(0, len(VALID))
+CHARACTERS = st.text(max_size=5) | st.sampled_from(ODD)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> str:
+    """The valid file after a few slips: lines lost or doubled, characters lost or in the wrong place."""
+    lines = list(LINES)
+    for at in draw(st.lists(st.integers(0, len(LINES) - 1), max_size=2)):
+        lines[at] = draw(st.sampled_from(["", lines[at] * 2, lines[at].lstrip(), f"  {lines[at]}"]))
+    text = "".join(lines)
+    for start in draw(st.lists(PLACES, max_size=3)):
+        text = text[:start] + draw(CHARACTERS) + text[start + draw(st.integers(0, 8)) :]
+    return text
+
+
+@st.composite
+def revalued(draw: st.DrawFn) -> str:
+    """The valid file with something odd in the place of one value."""
+    at = draw(st.sampled_from([at for at, line in enumerate(LINES) if ": " in line]))
+    key, _, _ = LINES[at].partition(": ")
+    return "".join([*LINES[:at], f"{key}: {draw(CHARACTERS)}\n", *LINES[at + 1 :]])
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("any") / "p.yaml"
+
+
+def load_or_refuse(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    try:
+        house = load(str(path))
+    except ConfigError as exc:
+        assert exc.problems
+        for problem in exc.problems:
+            assert problem.startswith(f"{path}:")
+            assert problem.isprintable(), "a sentence is one line, and moves no cursor"
+    else:
+        can_be_spawned(house)
+
+
+def can_be_spawned(house: House) -> None:
+    """What the kernel refuses is refused before: a spawn may fail only for the state of the world."""
+    for spec in house.specs:
+        words = spec.target.argv if isinstance(spec.target, CommandTarget) else (spec.target.path,)
+        assert words
+        assert words[0]
+        for word in (*words, *spec.env, *spec.env.values(), *spec.python_path):
+            assert b"\0" not in os.fsencode(word)
+        assert not any("=" in name for name in spec.env)
+
+
+@settings(deadline=None)
+@given(content=st.binary(max_size=200))
+def test_any_bytes(path: Path, content: bytes) -> None:
+    load_or_refuse(path, content)
+
+
+@settings(deadline=None)
+@given(text=st.text("ab1 \n\t:-?,[]{}#&*!|>'\"%@`~<=.\\0\ufeff\x85", max_size=60))
+def test_any_text_of_the_characters_that_mean_something_in_yaml(path: Path, text: str) -> None:
+    load_or_refuse(path, text.encode())
+
+
+@settings(deadline=None)
+@given(text=damaged())
+def test_any_slip_in_a_valid_file(path: Path, text: str) -> None:
+    load_or_refuse(path, text.encode("utf-8", "surrogatepass"))
+
+
+@settings(deadline=None)
+@given(text=revalued())
+def test_any_value_in_the_place_of_another(path: Path, text: str) -> None:
+    load_or_refuse(path, text.encode("utf-8", "surrogatepass"))
+
+
+def test_the_file_that_is_damaged_here_is_valid(path: Path) -> None:
+    path.write_text(VALID)
+
+    assert [spec.name for spec in load(str(path)).specs] == ["first", "second", "third"]

@@ -1,0 +1,363 @@
+"""Every mistake that a file can have: its place, its key, and the sentence that says what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.config.mistaken import mistakes, place, setting
+
+FLAG = "must be true or false"
+WHOLE = "must be a whole number"
+TEXT = "must be text"
+MAPPING = "must be a mapping of keys to values"
+SECONDS = 'must be a number of seconds or a duration like "30s"'
+DURATION = 'must be seconds or a duration like "30s", "5m" or "1h"'
+SIGNALS = "must be one of SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGKILL"
+ARGV = "must be a list of words or one text, such as [sleep, '60']"
+
+WRONG = [
+    ("global", "5", f"{MAPPING}, not 5"),
+    ("global.auto_start", "maybe", f'{FLAG}, not "maybe"'),
+    ("global.auto_start", "1", f"{FLAG}, not 1"),
+    ("global.auto_restart", "[yes]", FLAG),
+    ("global.health_check_interval", "0", "must be more than 0, not 0"),
+    ("global.connection_timeout", "true", f"{SECONDS}, not true"),
+    ("global.connection_timeout", "-1", "must be more than 0, not -1"),
+    ("global.max_retry_attempts", "1.0", f"{WHOLE}, not 1.0"),
+    ("global.max_retry_attempts", "-1", "must be at least 0, not -1"),
+    ("global.max_retry_attempts", '"3"', f'{WHOLE}, not "3"'),
+    ("global.default_server_url", "8000", f"{TEXT}, not 8000"),
+    ("providers", "[]", MAPPING),
+    ("providers.p", "runs", f'{MAPPING}, not "runs"'),
+    ("providers.p.enabled", "y", f'{FLAG}, not "y"'),
+    ("providers.p.type", "robot", "must be 'llm', 'tool' or 'extension', not \"robot\""),
+    ("providers.p.type", "5", "must be 'llm', 'tool' or 'extension', not 5"),
+    ("providers.p.class", "Class", 'must look like module.ClassName, not "Class"'),
+    ("providers.p.class", "my-module.Class", 'must look like module.ClassName, not "my-module.Class"'),
+    ("providers.p.class", "module.Class()", 'must look like module.ClassName, not "module.Class()"'),
+    ("providers.p.class", "[module.Class]", TEXT),
+    ("providers.p.command", "60", f"{ARGV}, not 60"),
+    ("providers.p.command", "[sleep, 60]", ARGV),
+    ("providers.p.command", "{run: sleep}", ARGV),
+    ("providers.p.config", "[a]", MAPPING),
+    ("providers.p.description", "3", f"{TEXT}, not 3"),
+    ("providers.p.auto_discover_models", "2", f"{FLAG}, not 2"),
+    ("providers.p.restart", "never", f'{MAPPING}, not "never"'),
+    ("providers.p.restart.policy", "no", "must be 'always', 'on-failure' or 'never', not \"no\""),
+    ("providers.p.restart.policy", "[never]", "must be 'always', 'on-failure' or 'never'"),
+    ("providers.p.restart.initial", "soon", f'{DURATION}, not "soon"'),
+    ("providers.p.restart.max_delay", "{s: 1}", SECONDS),
+    ("providers.p.restart.reset_after", "1h30m", f'{DURATION}, not "1h30m"'),
+    ("providers.p.restart.intensity", "yes", f'{WHOLE}, not "yes"'),
+    ("providers.p.restart.period", "0s", 'must be more than 0, not "0s"'),
+    ("providers.p.max_retry_attempts", "[3]", WHOLE),
+    ("providers.p.connection_timeout", "0", "must be more than 0, not 0"),
+    ("providers.p.start_seconds", '"30"', f'{DURATION}, not "30"'),
+    ("providers.p.stop", "15", f"{MAPPING}, not 15"),
+    ("providers.p.stop.signal", "15", f"{SIGNALS}, not 15"),
+    ("providers.p.stop.signal", "sigterm", f'{SIGNALS}, not "sigterm"'),
+    ("providers.p.stop.signal", "[SIGTERM]", SIGNALS),
+    ("providers.p.stop.timeout", "-0.5", "must be at least 0, not -0.5"),
+    ("providers.p.stop.drain_timeout", ".nan", "must be at least 0, not nan"),
+    ("providers.p.routing", "fast", f'{MAPPING}, not "fast"'),
+    ("providers.p.routing.timeout", "0", "must be more than 0, not 0"),
+    ("providers.p.routing.concurrency", "0", "must be at least 1, not 0"),
+    ("providers.p.routing.concurrency", "100001", "must be at most 100000, not 100001"),
+    ("providers.p.routing.queue", "1000001", "must be at most 1000000, not 1000001"),
+    ("providers.p.routing.idempotent", "sometimes", f'{FLAG}, not "sometimes"'),
+    ("providers.p.env", "[A=B]", MAPPING),
+    ("providers.p.env.A", "[1]", TEXT),
+    ("providers.p.env.A", "{str: 5}", TEXT),
+    ("providers.p.cwd", "5", f"{TEXT}, not 5"),
+    ("providers.p.python_path", "lib", 'must be a list, not "lib"'),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "sentence"), WRONG, ids=[f"{p}={v}" for p, v, _ in WRONG])
+def test_a_wrong_value_is_told_what_would_be_right(
+    tmp_path: Path, path: str, value: str, sentence: str
+) -> None:
+    text = setting(path, value)
+
+    assert mistakes(tmp_path, text) == [f"{place(text)}: {path}: {sentence}"]
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("400d", '"400d"'),
+        (".inf", "inf"),
+        (f"{'9' * 30}s", f'"{"9" * 30}s"'),
+    ],
+    ids=["more than a year", "infinity", "digits without end"],
+)
+def test_no_duration_is_longer_than_a_year(tmp_path: Path, value: str, why: str) -> None:
+    text = setting("providers.p.stop.timeout", value)
+    (sentence,) = mistakes(tmp_path, text)
+
+    assert sentence.startswith(f"{place(text)}: providers.p.stop.timeout: must be at most ")
+    assert sentence.endswith(f", not {why}")
+    assert "e+" not in sentence, "nobody knows how long 3.1536e+07 is"
+
+
+@pytest.mark.parametrize(
+    "path", ["global.auto_start", "global.max_retry_attempts", "providers.p.config", "providers.p.env.A"]
+)
+def test_a_key_without_a_value_is_called_empty(tmp_path: Path, path: str) -> None:
+    # The value is nowhere, so the place is that of the key.
+    text = setting(path, "")
+    (sentence,) = mistakes(tmp_path, text)
+    line, column = len(text.splitlines()), len(path.split(".")) * 2 - 1
+
+    assert sentence.startswith(f"{line}:{column}: {path}: must be ")
+    assert sentence.endswith(", not empty")
+
+
+def test_a_long_value_is_shown_by_its_beginning(tmp_path: Path) -> None:
+    (text,) = mistakes(tmp_path, setting("providers.p.type", "x" * 1000))
+    (number,) = mistakes(tmp_path, setting("providers.p.max_retry_attempts", f"-{'9' * 1000}"))
+
+    assert text.endswith(f'not "{"x" * 56}..."')
+    assert number.endswith("9...")
+
+
+@pytest.mark.parametrize("value", [r'"a\nb"', r'"a\e[31mb"', r'"a\rb"'], ids=["line", "escape", "return"])
+def test_a_sentence_stays_one_line_of_text_whatever_the_value_is(tmp_path: Path, value: str) -> None:
+    (sentence,) = mistakes(tmp_path, setting("providers.p.type", value))
+
+    assert sentence.isprintable()
+
+
+UNKNOWN = {
+    "at the top": ("provider: {}\n", "1:1: provider: unknown key (did you mean providers?)"),
+    "at the top, unlike any": ("x: {}\n", "1:1: x: unknown key (known are global, providers)"),
+    "in global": (
+        setting("global.max_retries", "3"),
+        "2:3: global.max_retries: unknown key (did you mean max_retry_attempts?)",
+    ),
+    "in global, unlike any": (
+        setting("global.x", "3"),
+        "2:3: global.x: unknown key (known are auto_restart, auto_start, connection_timeout,"
+        " default_server_url, health_check_interval, max_retry_attempts)",
+    ),
+    "in a provider": (
+        setting("providers.p.enabeld", "true"),
+        "4:5: providers.p.enabeld: unknown key (did you mean enabled?)",
+    ),
+    "by the name it has in our code": (
+        setting("providers.p.class_", "module.Class"),
+        "4:5: providers.p.class_: unknown key (did you mean class?)",
+    ),
+    "in a section of a provider": (
+        setting("providers.p.restart.polcy", "never"),
+        "5:7: providers.p.restart.polcy: unknown key (did you mean policy?)",
+    ),
+    "in a section of a provider, unlike any": (
+        setting("providers.p.stop.x", "1"),
+        "5:7: providers.p.stop.x: unknown key (known are drain_timeout, signal, timeout)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), UNKNOWN.values(), ids=UNKNOWN)
+def test_an_unknown_key_is_told_which_are_known(tmp_path: Path, text: str, sentence: str) -> None:
+    assert mistakes(tmp_path, text) == [sentence]
+
+
+@pytest.mark.parametrize("name", ["stop", "restart", "routing", "providers"])
+def test_a_provider_may_be_called_like_a_setting(tmp_path: Path, name: str) -> None:
+    text = f"providers:\n  {name}:\n    class: module.Class\n    enabeld: true\n"
+
+    assert mistakes(tmp_path, text) == [f"4:5: providers.{name}.enabeld: unknown key (did you mean enabled?)"]
+
+
+NAME = (
+    "a provider's name is made of letters, digits, _ . and - (not at the ends), at most 100, "
+    "and not the word all"
+)
+
+
+@pytest.mark.parametrize("name", ["all", "-p", "p.", "a b", "a/b", "../x", "é", "calculator#1", "x" * 101])
+def test_a_name_must_fit_in_files_and_commands(tmp_path: Path, name: str) -> None:
+    text = f"providers:\n  '{name}': {{class: module.Class}}\n"
+
+    assert mistakes(tmp_path, text) == [f"2:3: providers.{name}: {NAME}"]
+
+
+@pytest.mark.parametrize("name", ["p", "a.b-c_d", "gpt-4.1", "_", "x" * 100, "All"])
+def test_a_usual_name_is_fine(tmp_path: Path, name: str) -> None:
+    assert mistakes(tmp_path, f"providers:\n  '{name}': {{class: module.Class}}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("block", "how"),
+    [
+        ("{}", "neither"),
+        ("{description: nothing}", "neither"),
+        ("{class: module.Class, command: sleep 1}", "both"),
+        ("{class: }", "neither"),
+        ("{command: }", "neither"),
+    ],
+)
+def test_exactly_one_of_class_and_command_says_what_runs(tmp_path: Path, block: str, how: str) -> None:
+    has = {"neither": "has neither `class` nor `command`", "both": "has both `class` and `command`"}[how]
+
+    assert mistakes(tmp_path, f"providers:\n  p: {block}\n") == [
+        f"2:3: providers.p: {has}: give exactly one of them"
+    ]
+
+
+COMMANDS = {
+    "''": "is empty: name a program",
+    "[]": "is empty: name a program",
+    "['']": "is empty: name a program",
+    '"sleep \'60"': "cannot be split into words: no closing quotation",
+    '"sleep \\\\"': "cannot be split into words: no escaped character",
+    "sleep 60 > /dev/null": "is not run by a shell: write command: [sh, -c, 'sleep 60 > /dev/null']",
+    "a;b": "is not run by a shell: write command: [sh, -c, 'a;b']",
+    "a && b": "is not run by a shell: write command: [sh, -c, 'a && b']",
+    "(a)": "is not run by a shell: write command: [sh, -c, '(a)']",
+    r'"a\0b"': "has a NUL character, which no argument can have",
+    r'[a, "\0"]': "has a NUL character, which no argument can have",
+}
+
+
+@pytest.mark.parametrize(("command", "sentence"), COMMANDS.items())
+def test_a_command_that_cannot_run_is_refused(tmp_path: Path, command: str, sentence: str) -> None:
+    text = setting("providers.p.command", command)
+
+    assert mistakes(tmp_path, text) == [f"{place(text)}: providers.p.command: {sentence}"]
+
+
+def test_a_quoted_sign_of_the_shell_is_only_a_character(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, setting("providers.p.command", "find . -exec ls {} ';'")) == []
+
+
+UNSPEAKABLE = {
+    "an argument without a code": ("providers.p.command", r'[echo, "\ud800"]'),
+    "a variable's value with a NUL": ("providers.p.env.A", r'"\0"'),
+    "a variable's name with a NUL": ("providers.p.env", r'{"A\0": b}'),
+    "a variable's name with =": ("providers.p.env", '{"A=B": c}'),
+}
+
+
+@pytest.mark.parametrize(("path", "value"), UNSPEAKABLE.values(), ids=UNSPEAKABLE)
+def test_what_no_process_can_be_given_is_refused(tmp_path: Path, path: str, value: str) -> None:
+    text = setting(path, value)
+
+    assert [sentence.split(":")[0] for sentence in mistakes(tmp_path, text)] == [place(text).split(":")[0]]
+
+
+def test_what_the_class_is_told_must_be_what_the_daemon_knows(tmp_path: Path) -> None:
+    text = """
+providers:
+  p:
+    class: module.Class
+    config:
+      name: q
+      server_url: http://elsewhere:8000
+"""
+    assert mistakes(tmp_path, text) == [
+        '6:13: providers.p.config.name: is "q", but the block is called "p": make them equal',
+        '7:19: providers.p.config.server_url: is "http://elsewhere:8000", but this daemon listens at '
+        '"http://localhost:8000": make them equal or leave it out',
+    ]
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8000", "http://localhost:8000/"])
+def test_the_same_address_may_be_said_twice(tmp_path: Path, url: str) -> None:
+    assert mistakes(tmp_path, setting("providers.p.config.server_url", url)) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8000",
+        "https://localhost:8000",
+        "http://",
+        "http://localhost:99999",
+        "http://localhost:http",
+        "http://[::1",
+        "http://localhost:8000/hub",
+        "''",
+        f"http://{'x' * 64}:8000",
+        "http://a..b:8000",
+    ],
+)
+def test_an_address_that_cannot_be_listened_at_is_refused(tmp_path: Path, url: str) -> None:
+    text = setting("global.default_server_url", url)
+    sentence = "must look like http://localhost:8000"
+
+    assert mistakes(tmp_path, text) == [f"{place(text)}: global.default_server_url: {sentence}"]
+
+
+@pytest.mark.parametrize("cwd", ["nowhere", "/nonexistent/nowhere", "p.yaml"])
+def test_a_working_directory_must_be_there(tmp_path: Path, cwd: str) -> None:
+    text = setting("providers.p.cwd", cwd)
+
+    assert mistakes(tmp_path, text) == [
+        f'{place(text)}: providers.p.cwd: there is no directory "{cwd}"'
+    ]
+
+
+def test_an_item_of_a_list_is_named_by_its_number(tmp_path: Path) -> None:
+    text = setting("providers.p.python_path", "[lib, 5]")
+
+    assert mistakes(tmp_path, text) == ["4:24: providers.p.python_path.1: must be text, not 5"]
+
+
+def test_all_wrong_values_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = """
+providers:
+  z:
+    class: module.Class
+    restart: {policy: seldom, initial: -1}
+    descripton: a
+  a: {class: 5, type: x}
+global:
+  auto_start: perhaps
+more: 1
+"""
+    assert [sentence.split(": ")[:2] for sentence in mistakes(tmp_path, text)] == [
+        ["5:23", "providers.z.restart.policy"],
+        ["5:40", "providers.z.restart.initial"],
+        ["6:5", "providers.z.descripton"],
+        ["7:14", "providers.a.class"],
+        ["7:23", "providers.a.type"],
+        ["9:15", "global.auto_start"],
+        ["10:1", "more"],
+    ]
+
+
+def test_all_that_only_the_whole_shows_is_told_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = """
+providers:
+  z:
+    cwd: nowhere
+    config: {name: y}
+  'a b': {command: a | b}
+global:
+  default_server_url: x
+"""
+    assert [sentence.split(": ")[:2] for sentence in mistakes(tmp_path, text)] == [
+        ["3:3", "providers.z"],
+        ["4:10", "providers.z.cwd"],
+        ["5:20", "providers.z.config.name"],
+        ["6:3", "providers.a b"],
+        ["6:20", "providers.a b.command"],
+        ["8:23", "global.default_server_url"],
+    ]
+
+
+def test_a_wrong_value_hides_no_other_kind_of_mistake(tmp_path: Path) -> None:
+    text = """
+providers:
+  all: {class: module.Class}
+  p: {class: module.Class, typ: tool}
+"""
+    assert [sentence.split(": ")[1] for sentence in mistakes(tmp_path, text)] == [
+        "providers.all",
+        "providers.p.typ",
+    ]

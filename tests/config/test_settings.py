@@ -1,0 +1,315 @@
+"""What a file says is what the house wants: each key has its effect, and what is left out has its default."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from gleitzeitd.config import schema
+from gleitzeitd.config.load import load
+from gleitzeitd.core.spec import ClassTarget, CommandTarget, House, Policy, Routing, Rules, Spec
+from tests.config.mistaken import setting
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def wanted(directory: Path, text: str) -> House:
+    path = directory / "p.yaml"
+    path.write_text(text)
+    return load(str(path))
+
+
+def only(house: House) -> Spec:
+    (spec,) = house.specs
+    return spec
+
+
+def rule(name: str) -> Callable[[House], Any]:
+    return lambda house: getattr(only(house).rules, name)
+
+
+def routing(name: str) -> Callable[[House], Any]:
+    return lambda house: getattr(only(house).routing, name)
+
+
+def own(name: str) -> Callable[[House], Any]:
+    return lambda house: getattr(only(house), name)
+
+
+# What a key is, what it is set to, where that shows, and what it is there.
+EFFECTS: dict[str, tuple[str, Callable[[House], Any], object]] = {
+    "global.auto_start": ("false", lambda house: house.auto_start, False),
+    "global.auto_restart": ("false", rule("policy"), Policy.NEVER),
+    "global.health_check_interval": ("5m", own("health_interval"), 300.0),
+    "global.connection_timeout": ("20", rule("connection_timeout"), 20.0),
+    "global.max_retry_attempts": ("7", rule("max_retry_attempts"), 7),
+    "global.default_server_url": (
+        "http://127.0.0.1:9/",
+        lambda house: house.server_url,
+        "http://127.0.0.1:9",
+    ),
+    "providers.p.enabled": ("false", lambda house: (house.specs, house.disabled), ((), frozenset({"p"}))),
+    "providers.p.type": ("llm", own("type"), "llm"),
+    "providers.p.class": ("a.b.C", own("target"), ClassTarget("a.b.C")),
+    "providers.p.command": ("a 'b c'", own("target"), CommandTarget(("a", "b c"))),
+    "providers.p.config": ("{a: [1, {b: 2.5}], c: null}", own("config"), {"a": [1, {"b": 2.5}], "c": None}),
+    "providers.p.description": ("Does it", own("description"), "Does it"),
+    "providers.p.auto_discover_models": ("true", own("auto_discover_models"), True),
+    "providers.p.restart.policy": ("on-failure", rule("policy"), Policy.ON_FAILURE),
+    "providers.p.restart.initial": ("0", rule("initial"), 0.0),
+    "providers.p.restart.max_delay": ("1h", rule("max_delay"), 3600.0),
+    "providers.p.restart.reset_after": ("2", rule("reset_after"), 2.0),
+    "providers.p.restart.intensity": ("0", rule("intensity"), 0),
+    "providers.p.restart.period": ("1d", rule("period"), 86400.0),
+    "providers.p.max_retry_attempts": ("0", rule("max_retry_attempts"), 0),
+    "providers.p.connection_timeout": ("0.5", rule("connection_timeout"), 0.5),
+    "providers.p.start_seconds": ("250ms", rule("start_seconds"), 0.25),
+    "providers.p.stop.signal": ("SIGINT", rule("stop_signal"), signal.SIGINT),
+    "providers.p.stop.timeout": ("0", rule("stop_timeout"), 0.0),
+    "providers.p.stop.drain_timeout": ("1.5s", rule("drain_timeout"), 1.5),
+    "providers.p.routing.timeout": ("10", routing("timeout"), 10.0),
+    "providers.p.routing.concurrency": ("1", routing("concurrency"), 1),
+    "providers.p.routing.queue": ("0", routing("queue"), 0),
+    "providers.p.routing.idempotent": ("true", routing("idempotent"), True),
+    "providers.p.env": ("{A: b}", own("env"), {"A": "b"}),
+    "providers.p.cwd": ("/", own("cwd"), "/"),
+    "providers.p.python_path": ("[/a, /b]", own("python_path"), ("/a", "/b")),
+}
+
+
+def keys(model: type[BaseModel], path: str) -> Iterator[str]:
+    """The path of every setting of a section."""
+    for name, field in model.model_fields.items():
+        here, kind = f"{path}{field.alias or name}", field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from keys(kind, f"{here}.")
+        else:
+            yield here
+
+
+def test_the_table_of_effects_has_every_key_there_is() -> None:
+    assert list(EFFECTS) == [*keys(schema.Global, "global."), *keys(schema.Provider, "providers.p.")]
+
+
+@pytest.mark.parametrize("path", EFFECTS)
+def test_a_key_has_its_effect(tmp_path: Path, path: str) -> None:
+    value, read, effect = EFFECTS[path]
+    some = "providers:\n  p: {class: module.Class}\n" if path.startswith("global") else ""
+    other = {"providers.p.class": "command: sleep 1", "providers.p.command": "class: module.Class"}
+    without = f"providers:\n  p: {{{other.get(path, 'class: module.Class')}}}\n"
+
+    assert read(wanted(tmp_path, setting(path, value) + some)) == effect
+    assert read(wanted(tmp_path, without)) != effect, "the default has the same effect: choose another value"
+
+
+def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+    house = wanted(tmp_path, "providers:\n  p: {class: module.Class}\n")
+
+    assert house == House(
+        path=str(tmp_path / "p.yaml"),
+        specs=(
+            Spec(
+                "p",
+                "tool",
+                ClassTarget("module.Class"),
+                Rules(),
+                Routing(),
+                where=f"{tmp_path / 'p.yaml'}:2",
+            ),
+        ),
+    )
+
+
+def test_a_command_needs_no_registration(tmp_path: Path) -> None:
+    text = "providers:\n  c: {command: [sleep, '60']}\n  p: {class: module.Class}\n"
+    command, provider = wanted(tmp_path, text).specs
+
+    assert (command.kind, command.rules.registers) == ("command", False)
+    assert (provider.kind, provider.rules.registers) == ("class", True)
+
+
+def test_a_provider_has_what_is_global_unless_it_says_its_own(tmp_path: Path) -> None:
+    text = """
+global: {auto_restart: false, connection_timeout: 20, max_retry_attempts: 7, health_check_interval: 5}
+providers:
+  inherits: {class: module.Class}
+  differs:
+    class: module.Class
+    connection_timeout: 1
+    max_retry_attempts: 0
+    restart: {policy: always}
+"""
+    inherits, differs = wanted(tmp_path, text).specs
+
+    assert inherits.rules == Rules(policy=Policy.NEVER, connection_timeout=20.0, max_retry_attempts=7)
+    assert differs.rules == Rules(policy=Policy.ALWAYS, connection_timeout=1.0, max_retry_attempts=0)
+    assert (inherits.health_interval, differs.health_interval) == (5.0, 5.0)
+
+
+def test_providers_come_in_the_order_of_the_file_without_the_disabled(tmp_path: Path) -> None:
+    text = """
+providers:
+  z: {class: module.Class}
+  off: {class: module.Class, enabled: false}
+  a: {class: module.Class}
+"""
+    house = wanted(tmp_path, text)
+
+    assert [spec.name for spec in house.specs] == ["z", "a"]
+    assert [spec.where for spec in house.specs] == [f"{house.path}:3", f"{house.path}:5"]
+    assert house.disabled == {"off"}
+
+
+@pytest.mark.parametrize("word", ["yes", "Yes", "on", "ON", "true", "True", '"yes"'])
+def test_a_yes_means_true(tmp_path: Path, word: str) -> None:
+    assert only(wanted(tmp_path, setting("providers.p.auto_discover_models", word))).auto_discover_models
+
+
+@pytest.mark.parametrize("word", ["no", "NO", "off", "Off", "false", "FALSE"])
+def test_a_no_means_false(tmp_path: Path, word: str) -> None:
+    assert not wanted(tmp_path, setting("global.auto_start", word)).auto_start
+
+
+@pytest.mark.parametrize("word", ["yes", "no", "on", "off"])
+def test_such_a_word_is_a_word_where_no_flag_is_meant(tmp_path: Path, word: str) -> None:
+    spec = only(wanted(tmp_path, setting("providers.p.config", f"{{{word}: {word}}}")))
+
+    assert spec.config == {word: word}
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("30", 30.0),
+        ("0.25", 0.25),
+        ("0", 0.0),
+        ("250ms", 0.25),
+        ("30s", 30.0),
+        ("30 s", 30.0),
+        ('" 30s "', 30.0),
+        ("5m", 300.0),
+        ("1.5h", 5400.0),
+        ("365d", 365 * 86400.0),
+    ],
+)
+def test_a_duration_is_seconds_or_has_a_unit(tmp_path: Path, written: str, seconds: float) -> None:
+    assert only(wanted(tmp_path, setting("providers.p.stop.timeout", written))).rules.stop_timeout == seconds
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "TERM", "SIGUSR1", "HUP", "KILL"])
+def test_a_signal_is_named_with_or_without_sig(tmp_path: Path, name: str) -> None:
+    spec = only(wanted(tmp_path, setting("providers.p.stop.signal", name)))
+
+    assert spec.rules.stop_signal.name in (name, f"SIG{name}")
+
+
+@pytest.mark.parametrize(
+    ("written", "word"),
+    [
+        ("text", "text"),
+        ("true", "true"),
+        ("False", "false"),
+        ("yes", "yes"),
+        ("8080", "8080"),
+        ("0.5", "0.5"),
+        ("2020-01-31", "2020-01-31"),
+        ("''", ""),
+        ("3.10", "3.10"),
+        ("0022", "0022"),
+        ("1e3", "1e3"),
+    ],
+)
+def test_a_variable_has_the_value_that_the_file_shows(tmp_path: Path, written: str, word: str) -> None:
+    assert only(wanted(tmp_path, setting("providers.p.env.A", written))).env == {"A": word}
+
+
+def test_paths_are_seen_from_the_file_and_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir("/")
+    text = "providers:\n  p: {class: module.Class, cwd: work, python_path: [., lib, ~/lib, /lib]}\n"
+    spec = only(wanted(tmp_path, text))
+
+    assert spec.cwd == str(tmp_path / "work")
+    assert [str(Path(path)) for path in spec.python_path] == [
+        str(tmp_path),
+        str(tmp_path / "lib"),
+        "/home/somebody/lib",
+        "/lib",
+    ]
+
+
+def test_a_relative_name_of_the_file_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "p.yaml").write_text("providers:\n  p: {class: module.Class, python_path: [lib]}\n")
+    monkeypatch.chdir(tmp_path)
+    spec = only(load("p.yaml"))
+
+    assert (spec.python_path, spec.where) == ((str(tmp_path / "lib"),), "p.yaml:2")
+
+
+def test_the_example_that_we_ship_loads_and_says_the_defaults() -> None:
+    house = load(str(ROOT / "etc/providers.yaml"))
+
+    assert [spec.name for spec in house.specs] == ["calculator", "echo"]
+    assert all(spec.rules == Rules() for spec in house.specs)
+    assert house.server_url == House("", ()).server_url
+    assert house.auto_start
+
+
+def test_the_file_of_the_tutorial_loads(tmp_path: Path) -> None:
+    text = """
+global:
+  # Global settings for all providers
+  auto_start: true           # Auto-start enabled providers
+  auto_restart: true         # Restart failed providers
+  health_check_interval: 30  # Health check frequency (seconds)
+  connection_timeout: 10     # Connection timeout (seconds)
+  max_retry_attempts: 3      # Max connection retries
+  default_server_url: http://localhost:8000
+
+providers:
+  calculator:
+    enabled: true
+    type: tool
+    class: my_calculator_provider.CalculatorProvider
+    config:
+      name: calculator
+      server_url: http://localhost:8000
+    description: Mathematical calculation provider
+
+  ollama:
+    enabled: true
+    type: llm
+    class: my_local_llm_provider.OllamaProvider
+    config:
+      name: ollama
+      ollama_url: http://localhost:11434
+      server_url: http://localhost:8000
+    description: Local Ollama LLM models
+    auto_discover_models: true
+
+  provider_name:
+    enabled: false             # Enable/disable provider
+    type: extension            # Provider type
+    class: module.ClassName    # Python class path
+    config:                    # Provider-specific configuration
+      name: provider_name      # Required: provider identifier
+      server_url: http://localhost:8000  # Required: Gleitzeit server URL
+      # ... other config options
+    description: "..."         # Human-readable description
+    auto_discover_models: true # For LLM providers
+"""
+    house = wanted(tmp_path, text)
+    calculator, ollama = house.specs
+
+    assert calculator.target == ClassTarget("my_calculator_provider.CalculatorProvider")
+    assert (calculator.type, calculator.auto_discover_models) == ("tool", False)
+    assert (ollama.type, ollama.auto_discover_models) == ("llm", True)
+    assert ollama.config["ollama_url"] == "http://localhost:11434"
+    assert house.disabled == {"provider_name"}
+    assert all(spec.rules == Rules() for spec in house.specs)

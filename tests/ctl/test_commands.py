@@ -1,0 +1,498 @@
+"""Every command as a process against a fake daemon: what it asks, what it prints where, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ctl.conftest import ROOT, Ctl
+from tests.ctl.fake_daemon import FakeDaemon, Request, ndjson, refusal, reply
+
+CALCULATOR = {
+    "name": "calculator",
+    "provider": "calculator",
+    "type": "tool",
+    "kind": "class",
+    "state": "RUNNING",
+    "ready": True,
+    "pid": 4711,
+    "uptime": 192.4,
+    "restarts": 0,
+    "generation": 1,
+    "in_flight": 2,
+    "health": "healthy",
+    "reason": "",
+    "next_in": None,
+}
+OPENAI = CALCULATOR | {
+    "name": "openai",
+    "state": "BACKOFF",
+    "ready": False,
+    "pid": None,
+    "uptime": None,
+    "restarts": 7,
+    "in_flight": 0,
+    "health": None,
+    "reason": "exited with 1",
+    "next_in": 4.2,
+}
+VERSION = {"version": "9.9.9", "proto": 1, "python": "3.11.2", "pid": 1}
+
+
+def status_of(*instances: dict[str, Any], state: str = "running") -> dict[str, Any]:
+    return {"daemon": {"state": state, "config": "/etc/p.yaml"}, "instances": list(instances)}
+
+
+def test_status_shows_all_and_ends_well_when_the_daemon_answers(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply(status_of(CALCULATOR, OPENAI)))
+
+    done = ctl("status")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "NAME        STATE    PID   UPTIME  RESTARTS  CALLS  WHY",
+        "calculator  RUNNING  4711  3m 12s  0         2",
+        "openai      BACKOFF  -     -       7         0      exited with 1; next attempt in 4s",
+    ]
+    assert daemon.requests == [Request("GET", "/v1/status")]
+
+
+def test_status_has_no_why_when_all_is_well(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply(status_of(CALCULATOR)))
+
+    assert ctl("status").stdout.splitlines()[0].split()[-1] == "CALLS"
+
+
+@pytest.mark.parametrize(
+    ("names", "instances", "asked", "exit"),
+    [
+        (["calculator"], [CALCULATOR], "?name=calculator", 0),
+        (["calculator", "openai"], [CALCULATOR, OPENAI], "?name=calculator&name=openai", 1),
+        (["all"], [CALCULATOR, OPENAI], "", 1),
+        (["all"], [CALCULATOR], "", 0),
+        (["all"], [], "", 1),
+    ],
+)
+def test_status_of_names_is_a_check(
+    daemon: FakeDaemon, ctl: Ctl, names: list[str], instances: list[Any], asked: str, exit: int
+) -> None:
+    daemon.answers(reply(status_of(*instances)))
+
+    assert ctl("status", *names).returncode == exit
+    assert daemon.requests == [Request("GET", f"/v1/status{asked}")]
+
+
+def test_status_of_an_unknown_name(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(refusal("not_found.provider", 'there is no provider "calculater"', 404))
+
+    done = ctl("status", "calculater")
+
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr == 'gleitzeitctl: there is no provider "calculater"\n'
+
+
+def test_what_is_not_the_result_goes_to_stderr(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply(status_of(state="stopping")))
+
+    done = ctl("status")
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "the daemon is stopping\nthere is no provider yet: add one to /etc/p.yaml\n"
+
+
+def test_json_is_the_answer_of_the_api_before_and_after_the_command(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply(status_of(OPENAI)))
+
+    before, after = ctl("--json", "status", "openai"), ctl("status", "openai", "--json")
+
+    assert json.loads(before.stdout) == status_of(OPENAI)
+    assert (before.stdout, before.returncode) == (after.stdout, after.returncode)
+    assert before.returncode == 1
+
+
+def test_the_socket_is_taken_before_and_after_the_command(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply({"providers": []}))
+
+    for words in (
+        ["--socket", daemon.path, "providers", "list"],
+        ["providers", "--socket", daemon.path, "list"],
+        ["providers", "list", "--socket", daemon.path],
+    ):
+        assert ctl(*words, env={"GLEITZEIT_SOCKET": "/nowhere"}).returncode == 0
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+def test_start_stop_and_restart_say_what_became_true(daemon: FakeDaemon, ctl: Ctl, verb: str) -> None:
+    ran = {"name": "a", "ok": True, "state": "RUNNING", "pid": 7, "reason": ""}
+    ended = {"name": "b", "ok": True, "state": "STOPPED", "pid": None, "reason": ""}
+    daemon.answers(reply({"results": [ran, ended]}))
+
+    done = ctl(verb, "a", "b", "--timeout", "9.5", "--no-wait")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a: RUNNING, pid 7\nb: STOPPED\n", "")
+    assert daemon.requests == [
+        Request("POST", f"/v1/{verb}", {"names": ["a", "b"], "wait": False, "timeout": 9.5})
+    ]
+
+
+def test_start_waits_a_minute_unless_told_otherwise(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply({"results": []}))
+
+    assert ctl("start", "all").returncode == 0
+    assert daemon.requests == [Request("POST", "/v1/start", {"names": ["all"], "wait": True, "timeout": 60})]
+
+
+def test_a_start_that_fails_tells_why_on_stderr(daemon: FakeDaemon, ctl: Ctl) -> None:
+    ok = {"name": "a", "ok": True, "state": "RUNNING", "pid": 7, "reason": ""}
+    bad = {"name": "b", "ok": False, "state": "FATAL", "pid": None, "reason": "no module named foo"}
+    daemon.answers(reply({"results": [ok, bad]}))
+
+    done = ctl("start", "a", "b")
+
+    assert (done.returncode, done.stdout) == (1, "a: RUNNING, pid 7\n")
+    assert done.stderr == (
+        'gleitzeitctl: could not start "b": it is FATAL: no module named foo: see "gleitzeitctl logs b"\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("codes", "exit"),
+    [(["deadline_exceeded"], 7), (["deadline_exceeded", None], 1), ([None], 1), (["brand_new"], 1)],
+)
+def test_a_start_that_is_too_slow_ends_as_a_timeout(
+    daemon: FakeDaemon, ctl: Ctl, codes: list[str | None], exit: int
+) -> None:
+    late = {"name": "a", "ok": False, "state": "STARTING", "pid": 7, "reason": "not ready yet"}
+    daemon.answers(reply({"results": [late | ({"code": code} if code else {}) for code in codes]}))
+
+    assert ctl("start", "a").returncode == exit
+
+
+def line(text: str, instance: str = "a", stream: str = "stdout", partial: bool = False) -> dict[str, Any]:
+    return {"instance": instance, "time": "", "stream": stream, "line": text, "partial": partial}
+
+
+def test_logs_of_one_are_the_lines_as_they_came(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(ndjson(line("half a ", partial=True), line("line"), line("oh", stream="stderr")))
+
+    for args in (["a", "-n", "5"], ["--provider", "a", "--lines", "5"], ["a", "--provider", "a", "-n", "5"]):
+        done = ctl("logs", *args)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "half a line\noh\n", "")
+    assert set(daemon.requests) == {Request("GET", "/v1/logs?name=a&n=5&follow=0")}
+
+
+def test_logs_of_several_have_the_name_before_each_line(daemon: FakeDaemon, ctl: Ctl) -> None:
+    missed = {"instance": None, "missed": 77}
+    daemon.answers(
+        ndjson(line("one", "calc"), line("two ", "b", partial=True), missed, line("three", "calc"))
+    )
+
+    done = ctl("logs", "-f")
+
+    assert done.stdout == "calc | one\nb    | two \ncalc | three\n"
+    assert done.stderr == "77 bytes of all are missing here: they were not read in time\n"
+    assert daemon.requests == [Request("GET", "/v1/logs?n=100&follow=1")]
+
+
+def test_logs_can_be_of_stderr_only(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(ndjson(line("not fine", stream="stderr")))
+
+    assert ctl("logs", "--stderr", "-n", "1").stdout == "a | not fine\n"
+    assert daemon.requests == [Request("GET", "/v1/logs?stream=stderr&n=1&follow=0")]
+
+
+def test_logs_as_json_are_the_records(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(ndjson(line("é"), {"instance": "a", "missed": 1}))
+
+    done = ctl("logs", "--json")
+
+    assert [json.loads(record) for record in done.stdout.splitlines()] == [
+        line("é"),
+        {"instance": "a", "missed": 1},
+    ]
+
+
+def test_logs_of_two_names_at_once_are_refused(daemon: FakeDaemon, ctl: Ctl) -> None:
+    done = ctl("logs", "a", "--provider", "b")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith('gleitzeitctl: "a" and --provider "b" are two')
+
+
+def test_providers_list_shows_what_they_offer(daemon: FakeDaemon, ctl: Ctl) -> None:
+    one = {"name": "calc", "type": "tool", "kind": "class", "state": "RUNNING", "ready": True}
+    offers = {"description": "Sums\nand so on", "models": [], "capabilities": []}
+    methods = [{"name": "add", "description": ""}, {"name": "sin", "description": ""}]
+    daemon.answers(reply({"providers": [one | offers | {"methods": methods}]}))
+
+    assert ctl("providers", "list").stdout.splitlines() == [
+        "NAME  TYPE  STATE    DESCRIPTION     METHODS",
+        "calc  tool  RUNNING  Sums and so on  add sin",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "printed"),
+    [
+        ("plain words", "plain words"),
+        (8, "8"),
+        (None, "null"),
+        ({"result": "é"}, '{\n  "result": "é"\n}'),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_invoke_prints_the_result(daemon: FakeDaemon, ctl: Ctl, result: Any, printed: str) -> None:
+    daemon.answers(reply({"result": result}))
+
+    done = ctl("providers", "invoke", "calculator", "add", "--args", '{"a": 5}')
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{printed}\n", "")
+    assert daemon.requests == [
+        Request("POST", "/v1/providers/calculator/invoke", {"method": "add", "args": {"a": 5}})
+    ]
+
+
+def test_invoke_passes_on_what_it_was_told(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply({"result": [1]}))
+
+    done = ctl("providers", "invoke", "a", "m", "--timeout", "2.5", "--idempotent", "--json")
+
+    assert done.stdout == '{"result": [1]}\n'
+    assert daemon.requests[0].body == {"method": "m", "args": {}, "timeout": 2.5, "idempotent": True}
+
+
+@pytest.mark.parametrize("given", ["[5, 3]", "a=5", '{"a": NaN}', "[" * 100_000])
+def test_arguments_that_are_no_object_are_a_mistake_of_the_caller(
+    daemon: FakeDaemon, ctl: Ctl, given: str
+) -> None:
+    done = ctl("providers", "invoke", "calculator", "add", "--args", given)
+
+    assert (done.returncode, done.stdout, daemon.requests) == (2, "", [])
+    assert done.stderr.startswith(f"gleitzeitctl: --args takes a JSON object, not {given[:50]}")
+    assert """for example --args '{"a": 5, "b": 3}'""" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "http", "exit"),
+    [
+        ("invalid_request", 400, 2),
+        ("not_found.method", 404, 4),
+        ("no_instance", 503, 5),
+        ("provider_error", 502, 6),
+        ("instance_lost", 502, 6),
+        ("deadline_exceeded", 504, 7),
+        ("forbidden", 403, 8),
+    ],
+)
+def test_a_call_that_fails_ends_as_its_error_says(
+    daemon: FakeDaemon, ctl: Ctl, code: str, http: int, exit: int
+) -> None:
+    daemon.answers(refusal(code, "it said no", http))
+
+    done = ctl("providers", "invoke", "a", "m")
+
+    assert (done.returncode, done.stdout, done.stderr) == (exit, "", "gleitzeitctl: it said no\n")
+
+
+def test_an_error_with_json_is_json_too_and_still_on_stderr(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(refusal("provider_error", "it said no", 502))
+
+    done = ctl("providers", "invoke", "a", "m", "--json")
+
+    assert (done.returncode, done.stdout) == (6, "")
+    assert json.loads(done.stderr)["error"]["code"] == "provider_error"
+
+
+def test_a_stream_of_tokens_is_running_text(daemon: FakeDaemon, ctl: Ctl) -> None:
+    items: list[Any] = [{"token": "Hel"}, {"token": "lo"}, {"text": " all"}, {"done": True}, {"token": "!"}]
+    daemon.answers(ndjson(*({"item": item} for item in items), {"end": {"frames": 5}}))
+
+    done = ctl("providers", "stream", "ollama", "chat", "--args", '{"prompt": "x"}', "--timeout", "3")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, 'Hello all\n{"done": true}\n!\n', "")
+    body = {"method": "chat", "args": {"prompt": "x"}, "timeout": 3.0}
+    assert daemon.requests == [Request("POST", "/v1/providers/ollama/stream", body)]
+
+
+def test_a_stream_of_anything_else_is_json_lines(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(ndjson({"item": 1}, {"item": "two"}, {"end": {"frames": 2}}))
+
+    assert ctl("providers", "stream", "a", "m").stdout == '1\n"two"\n'
+
+
+def test_a_stream_as_json_is_the_frames(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(ndjson({"item": {"token": "a"}}, {"end": {"frames": 1}}))
+
+    assert ctl("providers", "stream", "a", "m", "--json").stdout == (
+        '{"item": {"token": "a"}}\n{"end": {"frames": 1}}\n'
+    )
+
+
+LATE = {"error": {"code": "deadline_exceeded", "message": "60 s passed without a chunk"}}
+
+
+@pytest.mark.parametrize(
+    ("end", "exit", "sentence"),
+    [
+        pytest.param(ndjson({"item": {"token": "Hel"}}, LATE), 7, "60 s passed", id="error"),
+        pytest.param(ndjson({"item": {"token": "Hel"}}), 1, "stopped without a word", id="no end"),
+        pytest.param(ndjson({"item": {"token": "Hel"}}, end=b""), 3, "closed the connection", id="dropped"),
+    ],
+)
+def test_a_stream_that_breaks_keeps_what_came_and_says_so(
+    daemon: FakeDaemon, ctl: Ctl, end: Any, exit: int, sentence: str
+) -> None:
+    daemon.answers(end)
+
+    done = ctl("providers", "stream", "a", "m")
+
+    assert (done.returncode, done.stdout) == (exit, "Hel\n")
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+WELL = {"name": "a", "state": "RUNNING", "healthy": True, "health": {"healthy": True, "models": 2}}
+ILL = {"name": "a", "state": "RUNNING", "healthy": False, "health": {"healthy": False, "why": "no\nkey"}}
+SILENT = {"name": "a", "state": "RUNNING", "healthy": None, "health": None}
+
+
+@pytest.mark.parametrize(
+    ("answer", "exit", "row"),
+    [
+        (WELL, 0, ["a", "RUNNING", "healthy", "models=2"]),
+        (ILL, 1, ["a", "RUNNING", "unhealthy", "why=no", "key"]),
+        (SILENT, 0, ["a", "RUNNING"]),
+        (SILENT | {"state": "FATAL"}, 1, ["a", "FATAL"]),
+    ],
+)
+def test_health_of_one(daemon: FakeDaemon, ctl: Ctl, answer: Any, exit: int, row: list[str]) -> None:
+    daemon.answers(reply(answer))
+
+    done = ctl("providers", "health", "a")
+
+    assert (done.returncode, done.stdout.splitlines()[1].split()) == (exit, row)
+    assert daemon.requests == [Request("GET", "/v1/providers/a/health")]
+
+
+AFTER_ALL = (("a", "RUNNING"), ("b", "FATAL"), ("c", "RUNNING"))
+
+
+def test_health_of_all_asks_each_and_is_bad_when_one_is(daemon: FakeDaemon, ctl: Ctl) -> None:
+    names = [{"name": name, "kind": "command", "state": state} for name, state in AFTER_ALL]
+    not_there = refusal("no_instance", "not connected", 503)
+    daemon.answers(reply({"providers": names}), reply(WELL), not_there, not_there)
+
+    done = ctl("providers", "health")
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert [row.split() for row in done.stdout.splitlines()[1:]] == [
+        ["a", "RUNNING", "healthy", "models=2"],
+        ["b", "FATAL", "unhealthy", "error=not", "connected"],
+        ["c", "RUNNING", "-"],
+    ]
+
+
+def test_shutdown_says_that_it_has_begun(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply({}, 202))
+
+    done = ctl("shutdown")
+
+    assert (done.returncode, done.stdout) == (0, "the daemon is ending\n")
+    assert daemon.requests == [Request("POST", "/v1/shutdown", {})]
+
+
+def test_shutdown_can_wait_for_the_end_of_the_process(daemon: FakeDaemon, ctl: Ctl) -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+
+        def end(connection: socket.socket) -> None:
+            reply({}, 202)(connection)
+            process.communicate()
+
+        daemon.answers(reply(VERSION | {"pid": process.pid}), end)
+
+        done = ctl("shutdown", "--wait")
+
+        assert process.wait(30) == 0
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the daemon has ended\n", "")
+
+
+def test_shutdown_does_not_wait_for_ever(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply(VERSION | {"pid": os.getpid()}), reply({}, 202))
+
+    done = ctl("shutdown", "--wait", "--timeout", "0")
+
+    assert (done.returncode, done.stdout) == (7, "")
+    assert done.stderr.startswith("gleitzeitctl: the daemon has not ended within 0 s")
+
+
+def test_version_of_both(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply(VERSION))
+
+    done = ctl("version")
+
+    ours, theirs = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ours.startswith("gleitzeitctl ")
+    assert theirs == "gleitzeitd 9.9.9, gz/1, Python 3.11.2, pid 1"
+
+
+def test_version_needs_no_daemon(ctl: Ctl) -> None:
+    done = ctl("version", "--json", "--socket", "/nowhere/d.sock")
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["daemon"] is None
+    assert "nobody listens there" in done.stderr
+
+
+def test_serve_is_the_daemon(ctl: Ctl, tmp_path: Path) -> None:
+    (tmp_path / "gleitzeitd").mkdir()
+    (tmp_path / "gleitzeitd/__init__.py").touch()
+    (tmp_path / "gleitzeitd/main.py").write_text(
+        "def serve(*args, **named):\n    print(args, named)\n    return 2\n"
+    )
+
+    env = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = ctl("serve", "--provider-config", "p.yaml", "--socket", "s", env=env)
+
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout == "('p.yaml', 's') {'foreground': True}\n"
+
+
+def test_ctrl_c_is_quiet_and_ends_the_call(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(daemon.watch_the_caller_leave)
+
+    with ctl.started("providers", "invoke", "a", "slow") as process:
+        assert daemon.was_asked.wait(30)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+
+    assert (process.returncode, out, err) == (130, "", "")
+    assert daemon.was_left.wait(30)
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(daemon.flood)
+
+    with ctl.started("logs", "-f") as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline().startswith("a | xxx")
+        process.stdout.close()
+        assert (process.wait(30), process.stderr.read()) == (141, "")
+
+
+def test_an_answer_that_cannot_be_written_is_an_error(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply(status_of(CALCULATOR)))
+
+    with open("/dev/full", "w") as full, ctl.started("status", stdout=full.fileno()) as process:
+        _, err = process.communicate(timeout=30)
+
+    assert process.returncode == 1
+    assert err == "gleitzeitctl: cannot write the answer: No space left on device\n"

@@ -1,0 +1,410 @@
+"""A provider that serves a hub: what it registers as, and how each call is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import pytest
+
+from gleitzeit_extensions.protocol import MAX_FRAME, CallError
+from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
+from tests.sdk.fake_hub import PATIENCE, FakeHub, a_hub
+from tests.sdk.subjects import Calculator, serving
+
+pytestmark = pytest.mark.anyio
+
+
+class Busy(SocketIOProviderClient):
+    """Methods that take their time, fail, and give what cannot be sent."""
+
+    def __init__(self, hub: FakeHub, **kwargs: Any) -> None:
+        super().__init__(name="busy", server_url=hub.url, **kwargs)
+        self.begun = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.may_end = threading.Event()
+
+    async def add(self, a: float, b: float) -> float:
+        """The sum of two numbers."""
+        return a + b
+
+    async def wait(self) -> None:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.cancelled.set()
+
+    async def swallow(self) -> str:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+        return "never mind"
+
+    def block(self) -> str:
+        self.may_end.wait(PATIENCE)
+        return "done"
+
+    async def fail(self, kind: str) -> None:
+        raise {
+            "value": ValueError("no such thing"),
+            "empty": RuntimeError(),
+            "call": CallError("conflict", "no", {"x": 1}),
+        }[kind]
+
+    async def own_cancel(self) -> None:
+        raise asyncio.CancelledError
+
+    async def own_timeout(self) -> None:
+        raise TimeoutError("upstream is slow")
+
+    async def odd(self) -> Any:
+        return {"rows": [{"when": date(2026, 1, 1)}]}
+
+    async def nan(self) -> float:
+        return float("nan")
+
+    async def keys(self) -> Any:
+        return {(1, 2): 3}
+
+    async def round(self) -> Any:
+        self_made: list[Any] = []
+        self_made.append(self_made)
+        return self_made
+
+    async def large(self, size: int) -> str:
+        return "x" * size
+
+    def stop_iteration(self) -> None:
+        raise StopIteration(3)
+
+
+@contextmanager
+def released(busy: Busy) -> Iterator[None]:
+    """The threads that still wait at the end are let go."""
+    try:
+        yield
+    finally:
+        busy.may_end.set()
+
+
+async def test_it_registers_as_what_it_is(hub: FakeHub) -> None:
+    busy = Busy(
+        hub, provider_type="tool", models=["m"], capabilities=["c"], description="d", metadata={"k": 1}
+    )
+
+    async with serving(busy, hub):
+        told = await hub.seen("register")
+
+        assert busy.connected
+        assert busy.provider_id == hub.sids[-1]
+        assert busy.sio is not None
+    assert told["methods"][0] == {"name": "add", "description": "The sum of two numbers."}
+    assert len(told.pop("methods")) == 13
+    assert told == {
+        "name": "busy",
+        "type": "tool",
+        "description": "d",
+        "models": ["m"],
+        "capabilities": ["c"],
+        "closed": True,
+        "metadata": {"k": 1},
+    }
+    assert not busy.connected
+    assert ("bye", {}) in hub.heard
+
+
+async def test_a_class_with_its_own_invoke_is_open(hub: FakeHub) -> None:
+    async with serving(Calculator(server_url=hub.url), hub):
+        told = await hub.seen("register")
+
+        assert (told["closed"], told["methods"]) == (False, [])
+        assert (await hub.call("add", {"a": 5, "b": 3}))["result"]["expression"] == "5 + 3 = 8"
+        assert (await hub.fails("nope")).message == "ValueError: Unknown method: nope"
+
+
+async def test_it_authenticates_with_version_and_token(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLEITZEIT_TOKEN", "t")
+
+    async with serving(Busy(hub), hub):
+        assert hub.auths == [{"proto": 1, "token": "t"}]
+
+
+async def test_a_call_is_answered_with_its_result(hub: FakeHub) -> None:
+    async with serving(Busy(hub), hub):
+        assert await hub.call("add", {"a": 1, "b": 2}) == {"id": "c1", "ok": True, "result": 3}
+
+
+async def test_an_unknown_method_is_not_found(hub: FakeHub) -> None:
+    async with serving(Busy(hub), hub):
+        error = await hub.fails("addd")
+
+    assert error.code == "not_found.method"
+    assert "did you mean add?" in error.message
+
+
+@pytest.mark.parametrize("name", ["method", "self"])
+async def test_an_argument_that_collides_with_invoke_is_refused_by_name(hub: FakeHub, name: str) -> None:
+    async with serving(Calculator(server_url=hub.url), hub):
+        error = await hub.fails("add", {"a": 1, name: "x"})
+
+    assert error.code == "invalid_request"
+    assert f'an argument cannot be called "{name}"' in error.message
+
+
+async def test_arguments_that_are_no_object_are_refused(hub: FakeHub) -> None:
+    async with serving(Busy(hub), hub):
+        error = await hub.fails("add", [1, 2])
+
+    assert error.code == "invalid_request"
+    assert 'the arguments of "add" must be an object with names, not a list' in error.message
+
+
+async def test_an_exception_travels_in_its_own_words(hub: FakeHub) -> None:
+    async with serving(Busy(hub), hub):
+        error, wordless = (
+            await hub.fails("fail", {"kind": "value"}),
+            await hub.fails("fail", {"kind": "empty"}),
+        )
+
+    assert error.wire() == {
+        "code": "provider_error",
+        "message": "ValueError: no such thing",
+        "retryable": False,
+        "detail": {"type": "ValueError"},
+    }
+    assert wordless.message == "RuntimeError"
+
+
+async def test_a_call_error_goes_through_as_it_is(hub: FakeHub) -> None:
+    async with serving(Busy(hub), hub):
+        error = await hub.fails("fail", {"kind": "call"})
+
+    assert (error.code, error.message, error.detail) == ("conflict", "no", {"x": 1})
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"), [("own_cancel", "CancelledError"), ("own_timeout", "TimeoutError")]
+)
+async def test_a_cancellation_or_timeout_of_the_author_is_an_exception_like_others(
+    hub: FakeHub, method: str, kind: str
+) -> None:
+    async with serving(Busy(hub), hub):
+        error = await hub.fails(method)
+
+    assert (error.code, error.detail) == ("provider_error", {"type": kind})
+
+
+async def test_a_stop_iteration_from_a_thread_is_answered_too(hub: FakeHub) -> None:
+    async with serving(Busy(hub), hub):
+        assert "StopIteration(3)" in (await hub.fails("stop_iteration")).message
+
+
+@pytest.mark.parametrize(
+    ("method", "reason"),
+    [
+        ("odd", "result.rows[0].when is a date"),
+        ("nan", "result is nan"),
+        ("keys", "result has the key (1, 2), which is a tuple"),
+        ("round", "Circular reference detected"),
+    ],
+)
+async def test_a_result_that_is_not_json_is_named(hub: FakeHub, method: str, reason: str) -> None:
+    async with serving(Busy(hub), hub):
+        error = await hub.fails(method)
+
+    assert error.code == "provider_error"
+    assert error.message == f'the result of "{method}" is not JSON: {reason}'
+
+
+async def test_a_result_that_is_too_large_is_refused_before_it_is_sent(hub: FakeHub) -> None:
+    async with serving(Busy(hub), hub):
+        error = await hub.fails("large", {"size": MAX_FRAME})
+        fits = await hub.call("large", {"size": MAX_FRAME - 100})
+
+    assert error.code == "too_large"
+    assert f"more than the {MAX_FRAME:,} that one message may have" in error.message
+    assert error.detail["limit"] == MAX_FRAME
+    assert len(fits["result"]) == MAX_FRAME - 100
+
+
+async def test_the_hub_may_set_a_smaller_limit(anyio_backend: str) -> None:
+    ack = {"ok": True, "session": "s", "proto": 1, "max_frame": 1000, "window": 64}
+    async with a_hub(answer=lambda told: ack) as hub, serving(Busy(hub), hub):
+        error = await hub.fails("large", {"size": 1000})
+
+    assert (error.code, error.detail["limit"]) == ("too_large", 1000)
+
+
+async def test_cancel_reaches_the_coroutine_and_is_answered(hub: FakeHub) -> None:
+    busy = Busy(hub)
+    async with serving(busy, hub):
+        id = await hub.invoke("wait")
+        await busy.begun.wait()
+        await hub.tell("cancel", {"id": id, "reason": "client_gone"})
+        answer = await hub.seen("result", id=id)
+
+    assert busy.cancelled.is_set()
+    assert answer["error"]["code"] == "cancelled"
+    assert "client_gone" in answer["error"]["message"]
+
+
+async def test_a_cancel_that_comes_with_its_invoke_is_answered_too(hub: FakeHub) -> None:
+    async with serving(Busy(hub), hub):
+        id = await hub.invoke("wait")
+        await hub.tell("cancel", {"id": id, "reason": "client_gone"})
+        answer = await hub.seen("result", id=id)
+
+    assert answer["error"]["code"] == "cancelled"
+
+
+async def test_a_coroutine_that_swallows_the_cancel_still_ends_as_cancelled(hub: FakeHub) -> None:
+    busy = Busy(hub)
+    async with serving(busy, hub):
+        id = await hub.invoke("swallow")
+        await busy.begun.wait()
+        await hub.tell("cancel", {"id": id})
+        answer = await hub.seen("result", id=id)
+
+    assert (answer["ok"], answer["error"]["code"]) == (False, "cancelled")
+
+
+async def test_a_cancelled_thread_is_answered_at_once(hub: FakeHub) -> None:
+    busy = Busy(hub)
+    async with serving(busy, hub):
+        with released(busy):
+            id = await hub.invoke("block")
+            await hub.tell("cancel", {"id": id})
+            answer = await hub.seen("result", id=id)
+
+            assert not busy.may_end.is_set()
+    assert answer["error"]["code"] == "cancelled"
+
+
+async def test_a_call_does_not_outlive_its_deadline(hub: FakeHub) -> None:
+    busy = Busy(hub)
+    async with serving(busy, hub):
+        error = await hub.fails("wait", deadline_ms=1)
+
+    assert busy.cancelled.is_set()
+    assert error.code == "deadline_exceeded"
+
+
+async def test_calls_run_side_by_side(hub: FakeHub) -> None:
+    busy = Busy(hub)
+    async with serving(busy, hub):
+        with released(busy):
+            blocked = [await hub.invoke("block") for _ in range(50)]
+            assert (await hub.call("add", {"a": 1, "b": 1}))["result"] == 2
+        for id in blocked:
+            assert (await hub.seen("result", id=id))["result"] == "done"
+
+
+async def test_after_drain_new_calls_are_refused_and_old_ones_finish(hub: FakeHub) -> None:
+    busy = Busy(hub)
+    async with serving(busy, hub):
+        with released(busy):
+            running = await hub.invoke("block")
+            await hub.tell("drain", {"deadline_ms": 5000})
+            error = await hub.fails("add", {"a": 1, "b": 1})
+        old = await hub.seen("result", id=running)
+
+    assert (error.code, error.message) == ("no_instance", '"busy" is stopping and takes no new calls')
+    assert error.meaning.retryable
+    assert old["result"] == "done"
+
+
+async def test_stopping_says_bye_and_lets_a_running_call_finish(hub: FakeHub) -> None:
+    busy = Busy(hub)
+    async with serving(busy, hub):
+        with released(busy):
+            running = await hub.invoke("block")
+            stopping = asyncio.create_task(busy.stop())
+            await hub.seen("bye")
+        await stopping
+
+    assert (await hub.seen("result", id=running))["result"] == "done"
+
+
+async def test_a_call_that_outlasts_the_grace_is_answered_as_lost(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gleitzeit_extensions.connection.STOP_GRACE", 0.05)
+    busy = Busy(hub)
+    async with serving(busy, hub):
+        running = await hub.invoke("wait")
+        await busy.begun.wait()
+
+    answer = await hub.seen("result", id=running)
+    assert busy.cancelled.is_set()
+    assert answer["error"]["code"] == "instance_lost"
+
+
+async def test_a_method_may_stop_its_own_provider(hub: FakeHub) -> None:
+    class Last(SocketIOProviderClient):
+        async def finish(self) -> str:
+            await self.stop()
+            return "goodbye"
+
+    provider = Last(name="last", server_url=hub.url)
+    running = asyncio.create_task(provider.run())
+    await hub.seen("register")
+
+    assert (await hub.call("finish"))["result"] == "goodbye"
+    await asyncio.wait_for(running, PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [
+        ("invoke", {"method": "add"}),
+        ("invoke", {"id": 1, "method": "add"}),
+        ("invoke", "add"),
+        ("invoke", None),
+        ("cancel", {}),
+        ("cancel", [1]),
+        ("credit", {"id": "x"}),
+        ("credit", {"id": "x", "n": "many"}),
+        ("health", {}),
+        ("dance", {}),
+    ],
+)
+async def test_what_cannot_be_understood_is_complained_about_and_survived(
+    hub: FakeHub, event: str, data: Any
+) -> None:
+    async with serving(Busy(hub), hub):
+        await hub.tell(event, data)
+        complaint = await hub.seen("error")
+
+        assert complaint["code"] == "protocol"
+        assert event in complaint["message"]
+        assert (await hub.call("add", {"a": 1, "b": 1}))["ok"]
+
+
+async def test_late_cancels_credits_and_complaints_are_survived(hub: FakeHub) -> None:
+    async with serving(Busy(hub), hub):
+        await hub.tell("cancel", {"id": "gone", "reason": "late"})
+        await hub.tell("credit", {"id": "gone", "n": 5})
+        await hub.tell("error", {"code": "protocol", "message": "what was that"})
+
+        assert (await hub.call("add", {"a": 1, "b": 1}))["ok"]
+    assert not [data for name, data in hub.heard if name == "error"]
+
+
+async def test_the_same_id_twice_is_complained_about_and_answered_once(hub: FakeHub) -> None:
+    busy = Busy(hub)
+    async with serving(busy, hub):
+        with released(busy):
+            id = await hub.invoke("block")
+            await hub.tell("invoke", {"id": id, "method": "block", "args": {}, "stream": False})
+            assert "is running already" in (await hub.seen("error"))["message"]
+        await hub.seen("result", id=id)
+        await hub.call("add", {"a": 1, "b": 1})
+
+    assert len([1 for name, data in hub.heard if name == "result" and data["id"] == id]) == 1
