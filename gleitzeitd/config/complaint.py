@@ -1,15 +1,18 @@
-"""One sentence for each mistake that validation found: where it is, what is wrong and what would be right."""
+"""One sentence for each mistake that validation found: what is wrong, and what would be right."""
 
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gleitzeitd.config.document import Document, Path
+from gleitzeitd.config.document import Document, Path, Problem
+from gleitzeitd.config.written import as_written
 
+LONGEST_VALUE = 60
 _SENTENCES = {
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
@@ -20,70 +23,62 @@ _SENTENCES = {
     "list_type": "must be a list",
     "model_type": "must be a mapping of keys to values",
     "model_attributes_type": "must be a mapping of keys to values",
+    "string_pattern_mismatch": "must look like module.ClassName",
     "missing": "is required",
+}
+_BOUNDS = {
+    "greater_than_equal": "at least",
+    "less_than_equal": "at most",
+    "greater_than": "more than",
+    "less_than": "less than",
 }
 
 
-def complaints(document: Document, error: ValidationError, model: type[BaseModel]) -> tuple[str, ...]:
-    """All mistakes, in the order of the file."""
-    found: dict[str, tuple[tuple[int, int], str]] = {}
+def complaints(document: Document, error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
     for detail in error.errors(include_url=False):
-        path = _in_file(document, detail["loc"])
-        unknown = detail["type"] == "extra_forbidden"
-        name = ".".join(str(part) for part in path) or "the file"
-        place = document.at(path, key=unknown)
-        line, column = (int(number) for number in place.rsplit(":", 2)[1:])
-        sentence = _unknown(path, model) if unknown else _sentence(detail)
-        # A value that may be of several types has a complaint for each: one is enough.
-        found.setdefault(name, ((line, column), f"{place}: {name}: {sentence}"))
-    return tuple(text for _, text in sorted(found.values()))
+        path, value = _in_file(document, detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            yield document.problem(path, _unknown(path, model), key=True)
+        else:
+            yield document.problem(path, _expected(detail) + _shown(value))
 
 
-def _in_file(document: Document, loc: tuple[int | str, ...]) -> Path:
-    """The path as it is in the file: pydantic adds the names of the types it tried."""
+def _in_file(document: Document, loc: tuple[int | str, ...]) -> tuple[Path, Any]:
+    """The path as it is in the file, and what stands there as it was written."""
     node, path = document.data, list[str | int]()
     for part in loc:
-        if isinstance(node, dict):
-            path.append(part)
-            if part not in node:
-                break
-            node = node[part]
-        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
-            path.append(part)
-            node = node[part]
-        else:
+        if not isinstance(node, dict | list):
             break
-    return tuple(path)
+        path.append(part)
+        try:
+            node = node[part]  # type: ignore[index]
+        except LookupError:
+            break
+    return tuple(path), node
 
 
-def _sentence(detail: ErrorDetails) -> str:
+def _expected(detail: ErrorDetails) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
-    given = "" if isinstance(detail["input"], dict | list) else f", not {_shown(detail['input'])}"
     match kind:
         case "literal_error" | "enum":
-            return f"must be {context['expected']}{given}"
-        case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":
-            return f"must be {_bound(kind)} {next(iter(context.values())):g}{given}"
-        case "string_pattern_mismatch":
-            return f"must look like module.ClassName{given}"
+            return f"must be {context['expected']}"
+        case _ if kind in _BOUNDS:
+            bound = next(iter(context.values()))
+            return f"must be {_BOUNDS[kind]} {int(bound) if bound == int(bound) else bound}"
         case _:
-            return _SENTENCES.get(kind, detail["msg"]) + given
-
-
-def _bound(kind: str) -> str:
-    return {
-        "greater_than_equal": "at least",
-        "less_than_equal": "at most",
-        "greater_than": "more than",
-        "less_than": "less than",
-    }[kind]
+            return _SENTENCES.get(kind, detail["msg"])
 
 
 def _shown(value: Any) -> str:
-    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else f'"{value}"'
-    if value is None or isinstance(value, bool):
-        text = {None: "empty", True: "true", False: "false"}[value]
-    return text if len(text) <= 60 else text[:57] + '..."'
+    if isinstance(value, dict | list):
+        return ""
+    if value is None:
+        return ", not empty"
+    text = f'"{value}"' if isinstance(value, str) else as_written(value)
+    if len(text) > LONGEST_VALUE:
+        end = '..."' if isinstance(value, str) else "..."
+        text = text[: LONGEST_VALUE - 3] + end
+    return f", not {text}"
 
 
 def _unknown(path: Path, model: type[BaseModel]) -> str:
@@ -95,18 +90,11 @@ def _unknown(path: Path, model: type[BaseModel]) -> str:
 
 def _keys(model: type[BaseModel], path: Path) -> set[str]:
     """The keys that the schema has at `path`."""
+    annotation: Any = model
     for part in path:
-        for name, field in model.model_fields.items():
-            if (field.alias or name) == part:
-                nested = _model(field.annotation)
-                model = nested or model
-                break
-    return {field.alias or name for name, field in model.model_fields.items()}
-
-
-def _model(annotation: Any) -> type[BaseModel] | None:
-    """The model in an annotation such as `Restart` or `dict[str, Provider]`."""
-    for candidate in (annotation, *getattr(annotation, "__args__", ())):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+        else:
+            fields = {field.alias or name: field for name, field in annotation.model_fields.items()}
+            annotation = fields[str(part)].annotation
+    return {field.alias or name for name, field in annotation.model_fields.items()}

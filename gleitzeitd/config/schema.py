@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from gleitzeitd.config.written import as_written
 from gleitzeitd.core.spec import Policy
 
+DEFAULT_SERVER_URL = "http://localhost:8000"
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _BOOLEANS = {"yes": True, "on": True, "no": False, "off": False}
@@ -45,6 +47,11 @@ def _command(value: Any) -> Any:
     return value
 
 
+def _variable(value: Any) -> Any:
+    return as_written(value) if isinstance(value, bool | int | float) else value
+
+
+Variable = Annotated[str, BeforeValidator(_variable)]
 Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, le=365 * 86400, allow_inf_nan=False)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 StopSignal = Annotated[signals.Signals, BeforeValidator(_signal)]
@@ -75,7 +82,7 @@ class Global(Section):
         description="Starts in a row that never became ready, after which a provider is FATAL; 0: no limit.",
     )
     default_server_url: str = Field(
-        "http://localhost:8000", description="Where the hub listens; localhost means both loopbacks."
+        DEFAULT_SERVER_URL, description="Where the hub listens; localhost means both loopbacks."
     )
 
 
@@ -131,9 +138,7 @@ class Provider(Section):
     start_seconds: Duration = Field(1.0, description="Time a command has to stay alive to be RUNNING.")
     stop: Stop = Field(default_factory=Stop, description="How it is ended.")
     routing: Routing = Field(default_factory=Routing, description="How calls reach it.")
-    env: dict[str, str | int | float | bool] = Field(
-        default_factory=dict, description="Variables added to its environment."
-    )
+    env: dict[str, Variable] = Field(default_factory=dict, description="Variables added to its environment.")
     cwd: str | None = Field(
         None, description="Its working directory, relative to the config file; else the daemon's."
     )

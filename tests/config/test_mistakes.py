@@ -60,7 +60,7 @@ WRONG = [
     ("providers.p.stop.signal", "sigterm", f'{SIGNALS}, not "sigterm"'),
     ("providers.p.stop.signal", "[SIGTERM]", SIGNALS),
     ("providers.p.stop.timeout", "-0.5", "must be at least 0, not -0.5"),
-    ("providers.p.stop.drain_timeout", ".nan", "must be at least 0, not nan"),
+    ("providers.p.stop.drain_timeout", ".nan", "must be at least 0, not .nan"),
     ("providers.p.routing", "fast", f'{MAPPING}, not "fast"'),
     ("providers.p.routing.timeout", "0", "must be more than 0, not 0"),
     ("providers.p.routing.concurrency", "0", "must be at least 1, not 0"),
@@ -88,7 +88,7 @@ def test_a_wrong_value_is_told_what_would_be_right(
     ("value", "why"),
     [
         ("400d", '"400d"'),
-        (".inf", "inf"),
+        (".inf", ".inf"),
         (f"{'9' * 30}s", f'"{"9" * 30}s"'),
     ],
     ids=["more than a year", "infinity", "digits without end"],

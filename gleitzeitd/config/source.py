@@ -1,0 +1,51 @@
+"""The text of a config file, read from whatever somebody put in its place."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from gleitzeitd.core.errors import ConfigError
+
+LARGEST = 8 * 1024 * 1024
+"""Bytes that a config file may have."""
+
+
+def read_text(path: str, largest: int = LARGEST) -> str:
+    """The text at `path`. Raises ConfigError when it is no regular file, too large, or not UTF-8."""
+    try:
+        # A FIFO in the file's place must not hold the daemon.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ConfigError((f"{path}: this is not a regular file: name a YAML file",))
+            raw = _read(descriptor, largest + 1)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError as exc:
+        raise ConfigError((f"{path}: there is no such file",)) from exc
+    except OSError as exc:
+        raise ConfigError((f"{path}: cannot be read: {exc.strerror}",)) from exc
+    except ValueError as exc:
+        raise ConfigError((f"{path}: this cannot be the name of a file",)) from exc
+    if len(raw) > largest:
+        raise ConfigError((f"{path}: is larger than the {largest // 2**20} MiB a config file may have",))
+    return _decoded(path, raw)
+
+
+def _read(descriptor: int, most: int) -> bytes:
+    parts = list[bytes]()
+    while most > 0 and (part := os.read(descriptor, most)):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
+
+
+def _decoded(path: str, raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        line = raw.count(b"\n", 0, exc.start) + 1
+        raise ConfigError(
+            (f"{path}:{line}:1: byte {exc.start} is not UTF-8: save the file as UTF-8",)
+        ) from exc

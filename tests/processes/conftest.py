@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+
+import pytest
+
+from gleitzeitd.processes import containment
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def subreaper() -> Iterator[None]:
+    """What loses its parent becomes a child of the tests' process, as it would become the daemon's."""
+    containment.become_subreaper()
+    yield
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
