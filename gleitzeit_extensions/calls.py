@@ -1,6 +1,6 @@
 """The calls that run in this provider: each one a task, and each one answered exactly once.
 
-Knows nothing of sockets: it is handed `send`. What an answer may look like is in `frames`.
+Knows nothing of sockets: it is handed `send`. What may be sent is in `frames`.
 """
 
 from __future__ import annotations
@@ -8,66 +8,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from gleitzeit_extensions import frames, streams, threads
+from gleitzeit_extensions.call import Call
 from gleitzeit_extensions.protocol import CANCEL_GRACE, MAX_FRAME, WINDOW, CallError, Wire
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 log = logging.getLogger("gleitzeit")
 
-DEADLINE_SLACK = 0.5
-"""Seconds past its deadline after which a call is ended here, if the hub did not cancel it itself."""
-
 ARGUMENTS_OF_INVOKE = ("method", "self")
 
 Send = Callable[[str, Wire], Awaitable[None]]
-
-
-@dataclass(eq=False)
-class Call:
-    """One call under way; `verdict` is what its answer will be, whatever the author's code still does."""
-
-    id: str
-    method: str
-    args: dict[str, Any]
-    stream: bool
-    seconds: float | None
-    credit: streams.Credit
-    frames: int = 0
-    task: asyncio.Task[None] | None = field(default=None, repr=False)
-    has_begun: bool = False
-    verdict: CallError | None = None
-
-    @classmethod
-    def read(cls, data: Any, window: int) -> Call:
-        """The call in an `invoke`; raises `protocol` when there is not even an id to answer to."""
-        match data:
-            case {"id": str(id), "method": str(method)} if id:
-                pass
-            case _:
-                raise CallError(
-                    "protocol", f"an invoke needs a string id and a string method, not {data!r:.200}"
-                )
-        args, left, credit = data.get("args"), data.get("deadline_ms"), data.get("credit")
-        seconds = max(left, 0) / 1000 + DEADLINE_SLACK if isinstance(left, (int, float)) else None
-        granted = credit if isinstance(credit, int) else window
-        call = cls(id, method, {}, data.get("stream") is True, seconds, streams.Credit(granted))
-        if isinstance(args, dict):
-            call.args = args
-        elif args is not None:
-            sentence = (
-                f'the arguments of "{method}" must be an object with names, not a {type(args).__name__}'
-            )
-            call.verdict = CallError("invalid_request", sentence)
-        return call
-
-    def end(self, verdict: CallError) -> None:
-        """Have the call answered with `verdict` as soon as the author's code lets go."""
-        self.verdict = self.verdict or verdict
-        if self.task and self.has_begun:  # a task that is cancelled before its first step would never answer
-            self.task.cancel()
 
 
 class Calls:

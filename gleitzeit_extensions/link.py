@@ -9,12 +9,13 @@ import random
 import signal
 import time
 
-from gleitzeit_extensions import frames, output, threads
+from gleitzeit_extensions import hooks, output
 from gleitzeit_extensions.connection import Connection, Refused
 from gleitzeit_extensions.context import Launch
 from gleitzeit_extensions.signals import Signals
+from gleitzeit_extensions.sio import SocketIO
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
-from gleitzeit_extensions.transport import Lost, SocketIO
+from gleitzeit_extensions.transport import Lost
 from gleitzeit_extensions.waiting import ended, first
 
 log = logging.getLogger("gleitzeit")
@@ -24,6 +25,8 @@ SETTLED = 5.0
 """Seconds that a connection must last before the delays begin anew."""
 DISCOVERY_TIMEOUT = 5.0
 """Seconds that a registration waits for the models; what is found later is told later."""
+GOODBYE_TIMEOUT = 2.0
+"""Seconds that `on_disconnected()` may take before the next attempt, or the end."""
 
 PASSING = frozenset({"conflict"})
 """Refusals that pass by themselves: the hub may not have seen yet that our last connection is gone."""
@@ -75,13 +78,13 @@ class Link:
             raise
         log.info('"%s" is connected to the hub at %s', self._provider.name, self._hub)
         self._said = None
-        await first(self._hook("on_connected"), connection.transport.lost.wait())
+        await first(hooks.call(self._provider.on_connected), connection.transport.lost.wait())
 
     async def disconnect(self) -> None:
         if connection := self._connection:
             await connection.close()
             self._connection = None
-            await self._hook("on_disconnected")
+            await first(hooks.call(self._provider.on_disconnected), asyncio.sleep(GOODBYE_TIMEOUT))
 
     async def run(self) -> None:
         if self._runner:
@@ -110,7 +113,8 @@ class Link:
             await self._over.wait()
 
     async def _serve(self) -> None:
-        discovery = asyncio.create_task(self._discover())
+        wanted = self._launch is not None and self._launch.auto_discover_models
+        discovery = asyncio.create_task(hooks.discover(self._provider) if wanted else asyncio.sleep(0))
         keeping = asyncio.create_task(self._keep_connected(discovery))
         try:
             await first(self._stopping.wait(), asyncio.wait([keeping]))
@@ -145,20 +149,6 @@ class Link:
             await self._connection.transport.lost.wait()
             log.warning("the connection to the hub at %s is lost", self._hub)
             await self.disconnect()
-
-    async def _discover(self) -> None:
-        if not (self._launch and self._launch.auto_discover_models):
-            return
-        try:
-            self._provider.models = await threads.call(self._provider.discover_models)
-        except Exception as exc:  # the author's code; a provider is worth having without its models
-            log.warning('"%s" could not discover its models: %s', self._provider.name, frames.own_words(exc))
-
-    async def _hook(self, name: str) -> None:
-        try:
-            await threads.call(getattr(self._provider, name))
-        except Exception as exc:  # the author's code; the connection does not depend on it
-            log.warning("%s() failed: %s", name, frames.own_words(exc))
 
     def _is_final(self, refusal: Refused) -> bool:
         if refusal.error.meaning.retryable or refusal.error.code in PASSING:

@@ -11,10 +11,8 @@ FORMAT = "%(levelname)s %(name)s: %(message)s"
 
 
 def set_up_alone() -> None:
-    """For a provider that somebody runs by hand; whoever configured logging has decided already."""
-    if not logging.getLogger().handlers:
-        level = _level()
-        logging.basicConfig(level=level, format=FORMAT, stream=sys.stderr)
+    """For a provider that somebody runs by hand; does nothing where logging is configured already."""
+    logging.basicConfig(level=_level(), format=FORMAT, stream=sys.stderr)
 
 
 def set_up_hosted() -> None:

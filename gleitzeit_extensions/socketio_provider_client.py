@@ -18,7 +18,7 @@ from gleitzeit_extensions.protocol import CallError
 
 if TYPE_CHECKING:
     from gleitzeit_extensions.link import Link
-    from gleitzeit_extensions.transport import SocketIO
+    from gleitzeit_extensions.sio import SocketIO
 
 DEFAULT_SERVER_URL = "http://localhost:8000"
 

@@ -1,22 +1,22 @@
 """One Socket.IO connection to the hub: opened once, and over when `lost` is set.
 
-All that is particular to python-socketio and its ways of failing is in here.
+The many ways in which the client fails, or fails to say so, are understood here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 import socketio
 
-from gleitzeit_extensions.protocol import PROVIDERS, TRANSPORT_LIMIT, CallError, Wire
+from gleitzeit_extensions.protocol import PROVIDERS, CallError, Wire
+from gleitzeit_extensions.sio import client
 from gleitzeit_extensions.waiting import ended, first
 
 CONNECT_TIMEOUT = 8.0
@@ -29,20 +29,6 @@ NO_HUB = (ValueError, KeyError, TypeError)
 """What the Engine.IO client trips over when something else than a hub answers."""
 
 
-class SocketIO(Protocol):
-    """What we use of `socketio.AsyncClient`."""
-
-    eio: Any
-
-    def on(self, event: str, handler: Callable[..., Any], namespace: str) -> Any: ...
-    async def connect(
-        self, url: str, *, auth: Wire, transports: list[str], namespaces: list[str], wait_timeout: float
-    ) -> None: ...
-    async def emit(self, event: str, data: Wire, namespace: str) -> None: ...
-    async def call(self, event: str, data: Wire, namespace: str) -> Any: ...
-    async def disconnect(self) -> None: ...
-
-
 class Lost(ConnectionError):
     """The hub is not there, or no longer; worth another try."""
 
@@ -52,7 +38,7 @@ class Transport:
 
     def __init__(self, hub_socket: str | None, receive: Callable[[str, Any], None]) -> None:
         self.lost = asyncio.Event()
-        self.sio = _client(hub_socket)
+        self.sio = client(hub_socket)
         self._receive = receive
         self._refusal: CallError | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -130,38 +116,6 @@ class Transport:
         while not eio.read_loop_task.done() and (left := eio.ws.heard_at + silence - time.monotonic()) > 0:
             await asyncio.wait([eio.read_loop_task], timeout=left)
         self.lost.set()
-
-
-class _WebSocket(aiohttp.ClientWebSocketResponse):
-    """Knows when it was last spoken to."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.heard_at = time.monotonic()
-
-    async def receive(self, *args: Any, **kwargs: Any) -> Any:
-        message = await super().receive(*args, **kwargs)
-        self.heard_at = time.monotonic()
-        return message
-
-
-def _client(hub_socket: str | None) -> SocketIO:
-    def session() -> aiohttp.ClientSession:
-        connector = aiohttp.UnixConnector(path=hub_socket) if hub_socket else None
-        return aiohttp.ClientSession(connector=connector, ws_response_class=_WebSocket)
-
-    quiet = logging.getLogger("gleitzeit.transport")
-    if quiet.level == logging.NOTSET:
-        quiet.setLevel(logging.CRITICAL)  # it would log every payload, prompts and all
-    client: SocketIO = socketio.AsyncClient(
-        reconnection=False,
-        handle_sigint=False,
-        logger=quiet,
-        engineio_logger=quiet,
-        http_session=session,
-        websocket_extra_options={"max_msg_size": TRANSPORT_LIMIT},
-    )
-    return client
 
 
 def _reason(error: BaseException) -> str:

@@ -83,7 +83,9 @@ async def _show_hints(daemon: Daemon) -> None:
     if daemon.about.state != "running":
         return
     program = _program(daemon)
-    examples = [example for example in map(_example, daemon.hub.registry.registrations()) if example]
+    names, registry = daemon.supervisor.instances, daemon.hub.registry
+    registrations = [found for name in names for found in registry.registrations(name)]
+    examples = [example for example in map(_example, registrations) if example]
     commands = ["status", *examples, "providers list", "logs -f"][:3]
     lines = ["", "Try, in another terminal:", *(f"  {program} {command}" for command in commands), ""]
     await _say("\n".join(lines))

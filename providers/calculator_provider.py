@@ -18,6 +18,7 @@ class CalculatorProvider(SocketIOProviderClient):
         kwargs.setdefault("provider_type", "tool")
         kwargs.setdefault("capabilities", ["arithmetic", "trigonometry", "logarithms"])
         kwargs.setdefault("description", "Calculates")
+        kwargs.setdefault("metadata", {"example": {"method": "add", "args": {"a": 5, "b": 3}}})
         super().__init__(**kwargs)
 
     async def add(self, a: float, b: float) -> dict[str, Any]:

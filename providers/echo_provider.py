@@ -19,6 +19,8 @@ class EchoProvider(SocketIOProviderClient):
         kwargs.setdefault("models", [MODEL])
         kwargs.setdefault("capabilities", ["text"])
         kwargs.setdefault("description", "Says what it is told")
+        example = {"method": "stream", "args": {"prompt": "one word at a time"}, "stream": True}
+        kwargs.setdefault("metadata", {"example": example})
         super().__init__(**kwargs)
 
     async def generate(self, prompt: str, delay: float = 0, **options: Any) -> dict[str, Any]:

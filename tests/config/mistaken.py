@@ -9,7 +9,7 @@ from gleitzeitd.core.errors import ConfigError
 
 
 def mistakes(directory: Path, content: str | bytes) -> list[str]:
-    """What is said of a file with this content: each sentence without the file's path, which it begins with."""
+    """What is said of a file with this content: sentences, each without the path that it begins with."""
     path = directory / "p.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return mistakes_at(str(path))
@@ -19,9 +19,11 @@ def mistakes_at(path: str) -> list[str]:
     try:
         load(path)
     except ConfigError as exc:
-        assert all(problem.startswith(f"{path}:") for problem in exc.problems), exc.problems
-        return [problem.removeprefix(f"{path}:") for problem in exc.problems]
-    return []
+        problems = exc.problems
+    else:
+        return []
+    assert all(problem.startswith(f"{path}:") for problem in problems), problems
+    return [problem.removeprefix(f"{path}:") for problem in problems]
 
 
 def setting(path: str, value: str) -> str:

@@ -110,14 +110,15 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def load_or_refuse(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     try:
-        house = load(str(path))
+        can_be_spawned(load(str(path)))
     except ConfigError as exc:
-        assert exc.problems
-        for problem in exc.problems:
-            assert problem.startswith(f"{path}:")
-            assert problem.isprintable(), "a sentence is one line, and moves no cursor"
+        problems = exc.problems
     else:
-        can_be_spawned(house)
+        return
+    assert problems
+    for problem in problems:
+        assert problem.startswith(f"{path}:")
+        assert problem.isprintable(), "a sentence is one line, and moves no cursor"
 
 
 def can_be_spawned(house: House) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gleitzeitd.config import document
 from gleitzeitd.config.load import load
+from gleitzeitd.config.source import LARGEST, read_text
 from tests.config.mistaken import mistakes, mistakes_at, setting
 
 GOOD = b"providers: {p: {class: module.Class}}\n"
@@ -86,9 +86,7 @@ def test_what_is_not_yaml_is_shown_where_it_breaks(tmp_path: Path, text: str, se
     assert mistakes(tmp_path, text) == [sentence]
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"), NOT_A_FILE_OF_SETTINGS.values(), ids=NOT_A_FILE_OF_SETTINGS
-)
+@pytest.mark.parametrize(("text", "sentence"), NOT_A_FILE_OF_SETTINGS.values(), ids=NOT_A_FILE_OF_SETTINGS)
 def test_what_holds_no_settings_is_told_what_it_needs(tmp_path: Path, text: str, sentence: str) -> None:
     assert mistakes(tmp_path, text) == [sentence]
 
@@ -153,15 +151,13 @@ def test_what_is_refused_is_not_held_open(tmp_path: Path, kind: str) -> None:
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
-def test_more_bytes_than_a_config_has_are_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert document.LARGEST == 8 * 1024 * 1024
-    monkeypatch.setattr(document, "LARGEST", 1024 * 1024)
-    full = GOOD + b"#" * (1024 * 1024 - len(GOOD))
+def test_more_bytes_than_a_config_has_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_bytes(b"#" * LARGEST)
+    assert len(read_text(str(path))) == LARGEST
 
-    assert mistakes(tmp_path, full) == []
-    assert mistakes(tmp_path, full + b"#") == [" is larger than the 1 MiB a config file may have"]
+    path.write_bytes(b"#" * (LARGEST + 1))
+    assert mistakes_at(str(path)) == [" is larger than the 8 MiB a config file may have"]
 
 
 @pytest.mark.parametrize("value", ["!!set {a}", "!!binary aGVsbG8="], ids=["a set", "bytes"])

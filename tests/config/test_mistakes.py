@@ -297,15 +297,29 @@ def test_an_address_that_cannot_be_listened_at_is_refused(tmp_path: Path, url: s
 def test_a_working_directory_must_be_there(tmp_path: Path, cwd: str) -> None:
     text = setting("providers.p.cwd", cwd)
 
-    assert mistakes(tmp_path, text) == [
-        f'{place(text)}: providers.p.cwd: there is no directory "{cwd}"'
-    ]
+    assert mistakes(tmp_path, text) == [f'{place(text)}: providers.p.cwd: there is no directory "{cwd}"']
 
 
 def test_an_item_of_a_list_is_named_by_its_number(tmp_path: Path) -> None:
     text = setting("providers.p.python_path", "[lib, 5]")
 
     assert mistakes(tmp_path, text) == ["4:24: providers.p.python_path.1: must be text, not 5"]
+
+
+def test_a_mistake_in_a_merged_block_is_told_of_all_that_have_it(tmp_path: Path) -> None:
+    text = """
+providers:
+  one: &one
+    class: module.Class
+    type: robot
+  two:
+    <<: *one
+"""
+    sentence = "must be 'llm', 'tool' or 'extension', not \"robot\""
+    first, second = mistakes(tmp_path, text)
+
+    assert first == f"5:11: providers.one.type: {sentence}"
+    assert second.endswith(f": providers.two.type: {sentence}")
 
 
 def test_all_wrong_values_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:

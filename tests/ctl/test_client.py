@@ -61,7 +61,7 @@ def test_lines_are_read_as_they_come_and_across_chunks(daemon: FakeDaemon, clien
     daemon.answers(
         says(
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-            b'8\r\n{"a":1}\n\r\n4\r\n{"a"\r\n9\r\n:2}\n{"a":\r\n2\r\n3}\r\n0\r\n\r\n'
+            b'A\r\n{"a":1}\n\n\n\r\n4\r\n{"a"\r\n9\r\n:2}\n{"a":\r\n2\r\n3}\r\n0\r\n\r\n'
         )
     )
 
@@ -105,9 +105,16 @@ def test_an_answer_counts_though_the_request_was_not_read(daemon: FakeDaemon, cl
         ),
         pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", 3, "another program's socket", id="another protocol"),
         pytest.param(b"\x00" * 100_000, 3, "another program's socket", id="endless line"),
+        pytest.param(b"ICY 200 OK\r\nContent-Length: 2\r\n\r\n{}", 3, "another program's", id="not HTTP"),
         pytest.param(b"HTTP/1.1 abc\r\n\r\n", 3, "another program's socket", id="no status"),
         pytest.param(
             b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", 3, "another program's", id="bad length"
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
+            3,
+            "another program's",
+            id="bad chunk",
         ),
         pytest.param(b"HTTP/1.1 200 OK\r\n\r\n<html>", 3, "another program's", id="not JSON"),
     ],

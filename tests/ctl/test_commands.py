@@ -465,10 +465,19 @@ def test_serve_is_the_daemon(ctl: Ctl, tmp_path: Path) -> None:
     assert done.stdout == "('p.yaml', 's') {'foreground': True}\n"
 
 
+HEEDS_SIGINT = """
+import signal, sys
+from gleitzeitctl.app import main
+# a shell starts what it starts in the background with SIGINT ignored, and that is inherited
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main())
+"""
+
+
 def test_ctrl_c_is_quiet_and_ends_the_call(daemon: FakeDaemon, ctl: Ctl) -> None:
     daemon.answers(daemon.watch_the_caller_leave)
 
-    with ctl.started("providers", "invoke", "a", "slow") as process:
+    with ctl.started("providers", "invoke", "a", "slow", run=("-c", HEEDS_SIGINT)) as process:
         assert daemon.was_asked.wait(30)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)

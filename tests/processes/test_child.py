@@ -13,7 +13,7 @@ import pytest
 from gleitzeitd.processes import containment
 from gleitzeitd.processes.child import Child, Launch
 from gleitzeitd.processes.output import LONGEST_LINE, Output, Reader
-from tests.house import eventually
+from tests.processes.waiting import eventually_here
 
 pytestmark = pytest.mark.anyio
 
@@ -103,7 +103,7 @@ async def test_its_end_is_not_known_before_it_comes(log: Path) -> None:
     assert not child.has_ended()
 
     child.signal(signal.SIGTERM)
-    eventually(child.has_ended)
+    await eventually_here(child.has_ended)
     life = Life(child, log)
     await life.live()
     assert (life.code, child.has_ended()) == (-signal.SIGTERM, True)
@@ -150,7 +150,7 @@ async def test_its_status_is_kept_for_it_while_others_are_reaped() -> None:
     siblings = set[int]()
     first = Child(Launch(shell("exit 1"), ENVIRONMENT, MARK), siblings)
     second = Child(Launch(shell("exit 2"), ENVIRONMENT, MARK), siblings)
-    eventually(lambda: first.has_ended() and second.has_ended())
+    await eventually_here(lambda: first.has_ended() and second.has_ended())
     containment.reap_adopted(siblings)
 
     assert [await second.exited(), await first.exited()] == [2, 1]
@@ -167,14 +167,12 @@ async def test_a_secret_reaches_it_and_shows_nowhere(log: Path) -> None:
     life = Life(born(shell("cat; exec sleep 1000"), b"secret-4711\n"), log)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(life.live)
-        with anyio.fail_after(20):
-            while life.printed() != b"secret-4711\n":
-                await anyio.sleep(0.005)
-        for name in ("cmdline", "environ"):
-            content = Path(f"/proc/{life.child.pid}/{name}").read_bytes()
-            assert content
-            assert b"4711" not in content
+        await eventually_here(lambda: life.printed() == b"secret-4711\n")
+        shown = [read(f"/proc/{life.child.pid}/{name}") for name in ("cmdline", "environ")]
         life.child.kill()
+
+    assert all(shown)
+    assert not any(b"4711" in content for content in shown)
 
 
 async def test_what_it_reads_may_be_larger_than_a_pipe(log: Path) -> None:
@@ -230,7 +228,7 @@ async def test_it_starts_in_its_directory(log: Path, tmp_path: Path) -> None:
 
 async def test_last_words_are_kept_though_it_is_gone_when_they_are_read(log: Path) -> None:
     child = born(shell("seq 600; seq 600 >&2; printf unfinished; exit 3"))
-    eventually(child.has_ended)
+    await eventually_here(child.has_ended)
     life = Life(child, log)
     await life.live()
     numbers = b"".join(b"%d\n" % number for number in range(1, 601))
@@ -285,7 +283,7 @@ async def test_nothing_that_it_started_outlives_it(
     life = Life(born(shell(f"{script}\nexec sleep 1000")), log)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(life.live)
-        eventually(lambda: family() == size, f"{size} processes and sessions")
+        await eventually_here(lambda: family() == size)
         if all_at_once:
             life.child.kill()
         else:
@@ -304,6 +302,11 @@ def family() -> tuple[int, int]:
 
 def _carries(pid: int) -> bool:
     try:
-        return f"{containment.MARKER}={MARK}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+        return f"{containment.MARKER}={MARK}".encode() in read(f"/proc/{pid}/environ")
     except OSError:
         return False
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

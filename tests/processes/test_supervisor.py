@@ -13,9 +13,10 @@ import pytest
 from gleitzeitd.core.process import End, Process, Start, State, Stop
 from gleitzeitd.core.spec import CommandTarget, Policy, Rules, Spec
 from gleitzeitd.processes.child import Launch
-from gleitzeitd.processes.containment import Stat
+from gleitzeitd.processes.containment import Stat, kill
 from gleitzeitd.processes.environment import child_environment
 from gleitzeitd.processes.supervisor import Callbacks, Supervisor
+from tests.processes.waiting import eventually_here
 
 pytestmark = pytest.mark.anyio
 
@@ -113,9 +114,7 @@ async def test_a_flood_of_one_holds_up_no_other(tmp_path: Path) -> None:
     flood = command("flood", "exec yes", AT_ONCE)
     async with supervising(tmp_path, flood, command("other", "seq 600; exit 0")) as supervisor:
         supervisor.tell("flood", Start())
-        with anyio.fail_after(20):
-            while supervisor.instances["flood"].output.lost < 10_000_000:
-                await anyio.sleep(0)
+        await eventually_here(lambda: supervisor.instances["flood"].output.lost > 1_000_000)
         supervisor.tell("other", Start())
         await supervisor.becomes("other", State.EXITED)
         assert printed(tmp_path, "other", b"stdout") == NUMBERS
@@ -185,26 +184,39 @@ async def test_a_life_that_was_over_before_its_deadline_was_never_running(tmp_pa
 
 
 async def test_an_orphan_that_dies_while_its_leader_lives_is_reaped(tmp_path: Path) -> None:
-    script = "(sh -c 'echo $$; exec sleep 0.01' &); exec sleep 1000"
+    script = "(sh -c 'echo $$' &); exec sleep 1000"
     async with supervising(tmp_path, command("p", script, AT_ONCE)) as supervisor:
         supervisor.start_all()
         await supervisor.becomes("p", State.RUNNING)
-        with anyio.fail_after(20):
-            while not (lines := supervisor.instances["p"].output.last(1)):
-                await anyio.sleep(0.005)
-            while Stat.of(int(lines[0].line)) is not None:
-                await anyio.sleep(0.005)
+        output = supervisor.instances["p"].output
+        (record,) = await eventually_here(lambda: output.last(1))
+        await eventually_here(lambda: Stat.of(int(record.line)) is None)
+
+
+@pytest.mark.usefixtures("subreaper")
+async def test_an_orphan_that_died_before_the_supervisor_listened_is_reaped(tmp_path: Path) -> None:
+    async with await anyio.open_process(["sh", "-c", "(sh -c 'echo $$' &)"]) as parent:
+        assert parent.stdout is not None
+        pid = int(await parent.stdout.receive())
+    await eventually_here(lambda: (stat := Stat.of(pid)) and (stat.state, stat.parent) == ("Z", os.getpid()))
+    async with supervising(tmp_path):
+        await eventually_here(lambda: Stat.of(pid) is None)
 
 
 async def test_a_supervisor_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
     script = "setsid sleep 1000 & echo $!; trap '' TERM; echo $$; wait"
     async with supervising(tmp_path, command("p", script, AT_ONCE)) as supervisor:
         supervisor.start_all()
-        with anyio.fail_after(20):
-            while len(lines := supervisor.instances["p"].output.last(2)) < 2:
-                await anyio.sleep(0.005)
-        pids = [int(record.line) for record in lines]
+        output = supervisor.instances["p"].output
+        await eventually_here(lambda: len(output.last(2)) == 2)
+        stats = [Stat.of(int(record.line)) for record in output.last(2)]
 
-    with anyio.fail_after(20):
-        while any((stat := Stat.of(pid)) and stat.state not in "ZX" for pid in pids):
-            await anyio.sleep(0.005)
+    left = [stat for stat in stats if stat is not None and is_there(stat)]
+    for stat in left:
+        kill(stat)
+    assert left == []
+
+
+def is_there(stat: Stat) -> bool:
+    now = Stat.of(stat.pid)
+    return now is not None and now.started == stat.started and now.state not in "ZX"

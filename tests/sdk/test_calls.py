@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gleitzeit_extensions.calls import Calls
 from gleitzeit_extensions.protocol import MAX_FRAME, CallError
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 from tests.sdk.fake_hub import PATIENCE, FakeHub, a_hub
@@ -47,9 +48,12 @@ class Busy(SocketIOProviderClient):
             self.cancelled.set()
         return "never mind"
 
-    def block(self) -> str:
+    def block(self, size: int = 0) -> str:
         self.may_end.wait(PATIENCE)
-        return "done"
+        return "x" * size or "done"
+
+    async def length(self, text: str) -> int:
+        return len(text)
 
     async def fail(self, kind: str) -> None:
         raise {
@@ -106,7 +110,7 @@ async def test_it_registers_as_what_it_is(hub: FakeHub) -> None:
         assert busy.provider_id == hub.sids[-1]
         assert busy.sio is not None
     assert told["methods"][0] == {"name": "add", "description": "The sum of two numbers."}
-    assert len(told.pop("methods")) == 13
+    assert len(told.pop("methods")) == 14
     assert told == {
         "name": "busy",
         "type": "tool",
@@ -234,6 +238,11 @@ async def test_a_result_that_is_too_large_is_refused_before_it_is_sent(hub: Fake
     assert len(fits["result"]) == MAX_FRAME - 100
 
 
+async def test_arguments_may_be_as_large(hub: FakeHub) -> None:
+    async with serving(Busy(hub), hub):
+        assert (await hub.call("length", {"text": "x" * (MAX_FRAME - 100)}))["result"] == MAX_FRAME - 100
+
+
 async def test_the_hub_may_set_a_smaller_limit(anyio_backend: str) -> None:
     ack = {"ok": True, "session": "s", "proto": 1, "max_frame": 1000, "window": 64}
     async with a_hub(answer=lambda told: ack) as hub, serving(Busy(hub), hub):
@@ -262,6 +271,22 @@ async def test_a_cancel_that_comes_with_its_invoke_is_answered_too(hub: FakeHub)
         answer = await hub.seen("result", id=id)
 
     assert answer["error"]["code"] == "cancelled"
+
+
+async def test_a_cancel_before_the_first_step_is_answered(hub: FakeHub) -> None:
+    answers: list[Any] = []
+
+    async def send(event: str, payload: Any) -> None:
+        answers.append((event, payload["id"], payload["error"]["code"]))
+
+    busy = Busy(hub)
+    calls = Calls(busy, send)
+    calls.invoke({"id": "c", "method": "wait"})
+    calls.cancel({"id": "c"})
+    await calls.end(PATIENCE)
+
+    assert answers == [("result", "c", "cancelled")]
+    assert not busy.begun.is_set()
 
 
 async def test_a_coroutine_that_swallows_the_cancel_still_ends_as_cancelled(hub: FakeHub) -> None:
@@ -330,6 +355,18 @@ async def test_stopping_says_bye_and_lets_a_running_call_finish(hub: FakeHub) ->
         await stopping
 
     assert (await hub.seen("result", id=running))["result"] == "done"
+
+
+async def test_answers_that_are_still_on_their_way_arrive_before_it_leaves(hub: FakeHub) -> None:
+    busy, size = Busy(hub), 4_000_000
+    async with serving(busy, hub):
+        with released(busy):
+            running = [await hub.invoke("block", {"size": size}) for _ in range(5)]
+            stopping = asyncio.create_task(busy.stop())
+            await hub.seen("bye")
+        await stopping
+
+    assert [len((await hub.seen("result", id=id))["result"]) for id in running] == [size] * 5
 
 
 async def test_a_call_that_outlasts_the_grace_is_answered_as_lost(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
-from tests.sdk.fake_hub import FakeHub
+from tests.sdk.fake_hub import PATIENCE, FakeHub
 from tests.sdk.subjects import serving
 
 pytestmark = pytest.mark.anyio
@@ -74,13 +74,18 @@ async def test_what_is_no_health_is_a_failure_in_words(hub: FakeHub, given: Any,
 
 
 async def test_asking_again_takes_the_place_of_a_check_that_hangs(hub: FakeHub) -> None:
+    ended = asyncio.Event()
+
     class Provider(SocketIOProviderClient):
         checks = 0
 
         async def get_health_status(self) -> dict[str, Any]:
             self.checks += 1
             if self.checks == 1:
-                await asyncio.Event().wait()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    ended.set()
             return {"healthy": True}
 
     provider = Provider("p", server_url=hub.url)
@@ -88,6 +93,7 @@ async def test_asking_again_takes_the_place_of_a_check_that_hangs(hub: FakeHub) 
         await hub.tell("health", {"id": "h1"})
         await hub.tell("health", {"id": "h2"})
         await hub.seen("health", id="h2")
+        await asyncio.wait_for(ended.wait(), PATIENCE)
 
     assert not [data for name, data in hub.heard if name == "health" and data["id"] == "h1"]
 

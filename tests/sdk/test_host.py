@@ -62,10 +62,17 @@ async def test_it_comes_in_by_the_unix_socket_with_its_own_token(tmp_path: Path)
 
 
 async def test_ctrl_c_of_the_terminal_is_left_to_the_daemon(hub: FakeHub, tmp_path: Path) -> None:
-    async with a_child(*HOST, line=order("mine.Thing", write(tmp_path, mine=GOOD), hub)) as child:
+    text = (
+        GOOD
+        + """
+    async def interrupt(self):
+        import os, signal
+        os.kill(os.getpid(), signal.SIGINT)
+"""
+    )
+    async with a_child(*HOST, line=order("mine.Thing", write(tmp_path, mine=text), hub)):
         await hub.seen("register")
-        child.process.send_signal(signal.SIGINT)
-
+        assert (await hub.call("interrupt"))["ok"]
         assert (await hub.call("hello"))["result"] == "hello"
 
 
@@ -113,6 +120,10 @@ class Thing(SocketIOProviderClient):
 class Named(SocketIOProviderClient):
     def __init__(self, name):
         super().__init__(name, metadata={"got": name})
+
+class Swallows(SocketIOProviderClient):
+    def __init__(self, **kwargs):
+        super().__init__(metadata={"got": kwargs}, **kwargs)
 """
     write(tmp_path, mine=text)
     config = {"name": "thing", "server_url": hub.url, "ollama_url": "http://o", "extra": 1}
@@ -121,6 +132,8 @@ class Named(SocketIOProviderClient):
         assert told["metadata"] == {"got": ["http://o", 30, ["extra"]]}
     async with a_child(*HOST, line=order("mine.Named", tmp_path, hub)):
         assert (await hub.seen("register", nth=2))["metadata"] == {"got": "thing"}
+    async with a_child(*HOST, line=order("mine.Swallows", tmp_path, hub, config={"x": 1})):
+        assert (await hub.seen("register", nth=3))["metadata"] == {"got": {"x": 1, "server_url": hub.url}}
 
 
 @pytest.mark.parametrize("config", [{}, {"name": "calculator", "server_url": "http://127.0.0.1:1"}])
@@ -422,13 +435,13 @@ async def test_a_line_that_is_printed_is_there_at_once(hub: FakeHub, tmp_path: P
         await child.says("spoken")
 
 
-async def test_the_path_is_searched_in_the_order_given(hub: FakeHub, tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    for directory in (first, second):
-        directory.mkdir()
-        write(
-            directory, json=f"WHERE = {directory.name!r}\n", mine=GOOD.replace("Says hello.", directory.name)
-        )
-    line = order("mine.Thing", first, hub, python_path=[str(first), str(second), str(first)])
-    async with a_child(*HOST, line=line):
+async def test_the_path_is_searched_in_the_order_given_and_before_what_is_installed(
+    hub: FakeHub, tmp_path: Path
+) -> None:
+    for name in ("first", "second", "installed"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, mine=GOOD.replace("Says hello.", name))
+    path = [str(tmp_path / "first"), str(tmp_path / "second"), str(tmp_path / "first")]
+    env = {"PYTHONPATH": f"{ROOT}:{tmp_path / 'installed'}"}
+    async with a_child(*HOST, line=order("mine.Thing", tmp_path, hub, python_path=path), env=env):
         assert (await hub.seen("register"))["methods"] == [{"name": "hello", "description": "first"}]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from gleitzeit_extensions import link
 from gleitzeit_extensions.connection import Refused
@@ -186,6 +187,20 @@ async def test_a_hook_that_fails_or_hangs_does_no_harm(
     assert "on_disconnected() failed: ValueError: in the hook" in caplog.text
 
 
+async def test_a_goodbye_hook_that_hangs_does_not_keep_it(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "GOODBYE_TIMEOUT", 0.01)
+
+    class Hooked(SocketIOProviderClient):
+        async def on_disconnected(self) -> None:
+            await asyncio.Event().wait()
+
+    async with serving(Hooked("hooked", server_url=hub.url), hub):
+        await hub.kick()
+        await hub.seen("register", nth=2)
+
+
 async def test_assigned_lists_are_told(hub: FakeHub) -> None:
     thing = Thing(server_url=hub.url)
     async with serving(thing, hub):
@@ -355,6 +370,7 @@ async def test_a_provider_whose_daemon_is_gone_ends(caplog: pytest.LogCaptureFix
 async def test_models_are_discovered_before_it_registers_when_the_daemon_wants_it(hub: FakeHub) -> None:
     class Discovers(Thing):
         async def discover_models(self) -> list[str]:
+            await asyncio.sleep(0.2)  # longer than a registration takes
             return ["found"]
 
     with launched(server_url=hub.url, auto_discover_models=True):
@@ -426,6 +442,23 @@ async def test_something_else_at_the_address_is_not_a_hub() -> None:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(Lost):
             await Thing(server_url=f"http://127.0.0.1:{port}").connect()
+
+
+async def test_another_websocket_at_the_address_is_not_a_hub() -> None:
+    async def answer(request: web.Request) -> web.WebSocketResponse:
+        response = web.WebSocketResponse()
+        await response.prepare(request)
+        await response.send_str("hello")
+        return response
+
+    app = web.Application()
+    app.router.add_get("/socket.io/", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    with pytest.raises(Lost, match="what answers there is not a hub"):
+        await Thing(server_url=f"http://127.0.0.1:{runner.addresses[0][1]}").connect()
+    await runner.cleanup()
 
 
 async def test_run_ends_while_it_waits_for_a_hub() -> None:
