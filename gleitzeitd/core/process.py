@@ -332,7 +332,7 @@ def _ready(process: Process, now: float) -> Step:
                 reason="",
             ), ()
         case State.RUNNING:
-            return replace(process, connected=True, deadline=None), ()
+            return replace(process, connected=True, deadline=None, reason=""), ()
         case _:
             return process, ()
 
@@ -340,9 +340,10 @@ def _ready(process: Process, now: float) -> Step:
 def _disconnected(process: Process, now: float) -> Step:
     if process.state is not State.RUNNING or not process.connected:
         return process, ()
+    lost = replace(process, connected=False, reason="its connection is lost")
     if process.rules.policy is Policy.NEVER:
-        return replace(process, connected=False), ()
-    return replace(process, connected=False, deadline=now + RECONNECT_TIME), ()
+        return lost, ()
+    return replace(lost, deadline=now + RECONNECT_TIME), ()
 
 
 def _fail(process: Process, reason: str, now: float) -> Step:

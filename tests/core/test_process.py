@@ -280,8 +280,9 @@ def test_a_start_of_what_gave_up_clears_its_books() -> None:
 
 def test_a_lost_connection_has_time_to_come_back() -> None:
     process, _ = step(up(CLASS), Disconnected(1), 10)
+    assert (process.state, process.reason) == (State.RUNNING, "its connection is lost")
     back, _ = step(process, Ready(1), 12)
-    assert (back.state, back.deadline) == (State.RUNNING, None)
+    assert (back.state, back.deadline, back.reason) == (State.RUNNING, None, "")
     gone, effects = step(process, Elapsed(), 10 + RECONNECT_TIME)
     assert (gone.state, effects) == (State.STOPPING, (Terminate(1),))
     assert gone.reason == "lost its connection for 5 s"

@@ -69,9 +69,9 @@ async def test_the_same_module_in_two_places_is_refused_with_both_paths(own: Pat
 async def test_the_first_on_the_path_is_the_package_and_the_others_are_part_of_it(own: Path) -> None:
     code = (
         "import sys; from gleitzeit_extensions.loading import use_path; use_path(sys.argv[1:]); "
-        "import providers; print(getattr(providers, 'HERE', None), *providers.__path__)"
+        "import providers; print(getattr(providers, 'HERE', None), sys.path.count(sys.argv[1]), *providers.__path__)"
     )
-    async with a_child(sys.executable, "-c", code, str(own)) as child:
+    async with a_child(sys.executable, "-c", code, str(own), str(own)) as child:
         assert await child.ended() == 0
     has_init = (own / "providers" / "__init__.py").exists()
-    assert child.text == f"{has_init or None} {own / 'providers'} {ROOT / 'providers'}"
+    assert child.text == f"{has_init or None} 1 {own / 'providers'} {ROOT / 'providers'}"

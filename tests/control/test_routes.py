@@ -1,0 +1,340 @@
+"""What each route of the control API answers, as docs/control-api.md says."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from pathlib import Path
+
+import pytest
+
+from gleitzeit_extensions.version import VERSION
+from tests.control.asking import connected
+from tests.control.conftest import PROVIDERS, SLEEPER, Ask
+from tests.house import House, eventually, house
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNNING = [name for name in PROVIDERS if name != "off"]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_a_daemon_that_runs_is_alive_and_ready(request_: Ask, path: str) -> None:
+    answer = request_("GET", path)
+
+    assert (answer.status, answer.body) == (200, b"ok\n")
+
+
+def test_the_version_says_who_answers(request_: Ask, daemon: House) -> None:
+    assert request_("GET", "/v1/version").json == {
+        "version": VERSION,
+        "proto": 1,
+        "python": platform.python_version(),
+        "pid": daemon.daemon.pid,
+    }
+
+
+# Status.
+
+
+def test_the_status_says_what_runs_and_where(request_: Ask, daemon: House) -> None:
+    answer = request_("GET", "/v1/status").json
+    about = answer["daemon"]
+
+    assert set(answer) == {"daemon", "instances"}
+    assert set(about) == {"version", "pid", "state", "uptime", "config", "control", "hub"}
+    assert (about["version"], about["pid"], about["state"]) == (VERSION, daemon.daemon.pid, "running")
+    assert (about["config"], about["control"]) == (str(daemon.config), str(daemon.socket))
+    assert about["uptime"] > 0
+    assert all(re.fullmatch(r"http://(127\.0\.0\.1|\[::1\]):\d+", url) for url in about["hub"])
+    assert [instance["name"] for instance in answer["instances"]] == RUNNING
+
+
+def test_an_instance_says_what_the_document_lists(daemon: House) -> None:
+    listed = re.search(r"`Instance` is `\{(.*?)\}`", (ROOT / "docs/control-api.md").read_text())
+    assert listed is not None
+
+    assert all(set(daemon.view(name)) == set(listed[1].split(", ")) for name in RUNNING)
+
+
+def test_a_command_that_runs(daemon: House) -> None:
+    view = daemon.view("sleeper")
+
+    assert view["uptime"] > 0
+    assert Path(f"/proc/{view['pid']}/cmdline").read_bytes() == b"sleep\0001000\0"
+    assert {**view, "uptime": 0, "pid": 0} == {
+        "name": "sleeper",
+        "provider": "sleeper",
+        "type": "tool",
+        "kind": "command",
+        "state": "RUNNING",
+        "ready": True,
+        "pid": 0,
+        "uptime": 0,
+        "restarts": 0,
+        "generation": 1,
+        "in_flight": 0,
+        "health": None,
+        "reason": "",
+        "next_in": None,
+    }
+
+
+def test_a_class_that_runs(daemon: House) -> None:
+    view = daemon.view("probe")
+
+    assert (view["type"], view["kind"], view["state"]) == ("llm", "class", "RUNNING")
+
+
+def test_what_was_given_up_says_why_and_has_no_process(daemon: House) -> None:
+    view = daemon.view("fatal")
+
+    assert (view["state"], view["reason"]) == ("FATAL", "exited with 78")
+    assert (view["ready"], view["pid"], view["uptime"], view["next_in"]) == (False, None, None, None)
+
+
+def test_what_waits_for_another_try_says_when(daemon: House) -> None:
+    view = daemon.view("waiting")
+
+    assert (view["reason"], view["ready"], view["pid"]) == ("exited with 1", False, None)
+    assert 0 < view["next_in"] <= 3600 * 1.2
+
+
+def test_names_choose_instances(request_: Ask) -> None:
+    answer = request_("GET", "/v1/status?name=sleeper&name=probe").json
+
+    assert {instance["name"] for instance in answer["instances"]} == {"probe", "sleeper"}
+
+
+@pytest.mark.parametrize("query", ["name=nobody", "name=probe&name=nobody", "name="])
+def test_an_unknown_name_has_no_status(request_: Ask, query: str) -> None:
+    assert "there is no provider" in request_("GET", f"/v1/status?{query}").error("not_found.provider")
+
+
+def test_a_name_that_is_nearly_right_is_suggested(request_: Ask) -> None:
+    sentence = request_("GET", "/v1/status?name=prob").error("not_found.provider")
+
+    assert sentence == 'there is no provider "prob" (did you mean "probe"?)'
+
+
+# Steering.
+
+
+def test_to_stop_start_and_restart_returns_when_it_is_so(request_: Ask, daemon: House) -> None:
+    def results(action: str) -> list[dict[str, object]]:
+        answer = request_("POST", f"/v1/{action}", {"names": ["steered"]})
+        assert (answer.status, set(answer.json)) == (200, {"results"})
+        return answer.json["results"]  # type: ignore[no-any-return]
+
+    first = daemon.until("steered", "RUNNING")["pid"]
+    assert results("stop") == [
+        {"name": "steered", "ok": True, "state": "STOPPED", "pid": None, "reason": ""}
+    ]
+    assert not os.path.exists(f"/proc/{first}")
+    (started,) = results("start")
+    assert (started["ok"], started["state"]) == (True, "RUNNING")
+    (again,) = results("start")
+    assert again == started
+    (restarted,) = results("restart")
+    assert (restarted["ok"], restarted["state"]) == (True, "RUNNING")
+    assert len({first, started["pid"], restarted["pid"]}) == 3
+
+
+def test_what_is_given_up_is_not_ok(request_: Ask) -> None:
+    answer = request_("POST", "/v1/start", {"names": ["fatal", "sleeper"]})
+
+    fatal, sleeper = answer.json["results"]
+    assert answer.status == 200
+    assert fatal == {
+        "name": "fatal",
+        "ok": False,
+        "state": "FATAL",
+        "pid": None,
+        "reason": "exited with 78",
+    }
+    assert sleeper["ok"] is True
+
+
+def test_what_is_not_so_in_time_is_not_ok_yet(request_: Ask, daemon: House) -> None:
+    eventually(lambda: request_("GET", "/v1/logs?name=stubborn").lines, "its trap is laid")
+    pid = daemon.view("stubborn")["pid"]
+    try:
+        (result,) = request_("POST", "/v1/stop", {"names": ["stubborn"], "timeout": 0.01}).json["results"]
+        assert result == {
+            "name": "stubborn",
+            "ok": False,
+            "code": "deadline_exceeded",
+            "state": "STOPPING",
+            "pid": pid,
+            "reason": "stop was asked for",
+        }
+        # Not even a moment is a moment too: only `wait: false` is satisfied with the wish.
+        (result,) = request_("POST", "/v1/start", {"names": ["stubborn"], "timeout": 0}).json["results"]
+        assert (result["ok"], result.get("code")) == (False, "deadline_exceeded")
+        (result,) = request_("POST", "/v1/start", {"names": ["stubborn"], "wait": False}).json["results"]
+        assert (result["ok"], result["state"]) == (True, "STOPPING")
+    finally:
+        # A second stop hurries.
+        request_("POST", "/v1/stop", {"names": ["stubborn"], "wait": False})
+        request_("POST", "/v1/stop", {"names": ["stubborn"], "wait": True})
+        request_("POST", "/v1/start", {"names": ["stubborn"], "wait": True})
+
+
+def test_a_name_that_is_said_twice_is_steered_once(request_: Ask) -> None:
+    answer = request_("POST", "/v1/start", {"names": ["sleeper", "probe", "sleeper"]})
+
+    assert [result["name"] for result in answer.json["results"]] == ["sleeper", "probe"]
+
+
+def test_nothing_is_done_when_a_name_is_unknown(request_: Ask, daemon: House) -> None:
+    before = daemon.view("sleeper")["pid"]
+    sentence = request_("POST", "/v1/stop", {"names": ["sleeper", "nobody"]}).error("not_found.provider")
+
+    assert 'there is no provider "nobody"' in sentence
+    assert daemon.view("sleeper")["pid"] == before
+
+
+# Logs.
+
+
+def test_logs_are_lines_of_json(request_: Ask) -> None:
+    lines = eventually(lambda: (two := request_("GET", "/v1/logs?name=sleeper").lines)[1:] and two)
+
+    assert {line["stream"]: line["line"] for line in lines} == {"stdout": "out", "stderr": "err"}
+    for line in lines:
+        assert set(line) == {"instance", "time", "stream", "line", "partial"}
+        assert (line["instance"], line["partial"]) == ("sleeper", False)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", line["time"])
+
+
+def test_the_newest_lines_are_given_in_their_order(request_: Ask) -> None:
+    for word in ("one", "two", "three"):
+        request_("POST", "/v1/providers/probe/invoke", {"method": "say", "args": {"word": word}})
+    eventually(lambda: request_("GET", "/v1/logs?name=probe&n=1").lines[0]["line"] == "three")
+
+    assert [line["line"] for line in request_("GET", "/v1/logs?name=probe&n=2").lines] == ["two", "three"]
+    assert request_("GET", "/v1/logs?name=probe&n=0").lines == []
+
+
+def test_logs_without_a_name_are_of_all_in_the_order_of_time(request_: Ask) -> None:
+    lines = request_("GET", "/v1/logs").lines
+
+    assert {"sleeper", "steered"} <= {line["instance"] for line in lines}
+    assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
+
+
+def test_logs_of_one_stream_only(request_: Ask) -> None:
+    lines = eventually(lambda: request_("GET", "/v1/logs?name=sleeper&stream=stderr").lines)
+
+    assert [line["line"] for line in lines] == ["err"]
+
+
+# Providers.
+
+
+def test_providers_are_listed_with_what_they_offer(request_: Ask) -> None:
+    answer = request_("GET", "/v1/providers").json
+    named = {provider["name"]: provider for provider in answer["providers"]}
+
+    assert set(answer) == {"providers"}
+    assert list(named) == RUNNING
+    assert named["probe"] == {
+        "name": "probe",
+        "type": "llm",
+        "kind": "class",
+        "state": "RUNNING",
+        "ready": True,
+        "description": "A probe",
+        "models": [],
+        "capabilities": [],
+        "methods": [
+            {"name": "say", "description": "The word."},
+            {"name": "wait", "description": "For ever."},
+            {"name": "fail", "description": "Never well."},
+            {"name": "stream", "description": "Numbers."},
+        ],
+    }
+    assert set(named["sleeper"]) == set(named["probe"])
+    assert (named["sleeper"]["kind"], named["sleeper"]["methods"]) == ("command", [])
+    assert (named["fatal"]["state"], named["fatal"]["ready"]) == ("FATAL", False)
+
+
+def test_health_is_asked_for_now(request_: Ask) -> None:
+    assert request_("GET", "/v1/providers/probe/health").json == {
+        "name": "probe",
+        "state": "RUNNING",
+        "healthy": True,
+        "health": {"healthy": True, "status": "degraded", "mood": "good"},
+    }
+
+
+def test_a_result_is_the_answer_to_an_invoke(request_: Ask) -> None:
+    answer = request_(
+        "POST", "/v1/providers/probe/invoke", {"method": "say", "args": {"word": "grüß"}, "timeout": 60}
+    )
+
+    assert (answer.status, answer.json) == (200, {"result": {"said": "grüß"}})
+
+
+def test_arguments_may_be_left_out(request_: Ask) -> None:
+    answer = request_("POST", "/v1/providers/probe/invoke", {"method": "say"})
+
+    assert answer.json == {"result": {"said": "hello"}}
+
+
+def test_a_stream_is_a_line_for_each_item_and_one_for_its_end(request_: Ask) -> None:
+    answer = request_("POST", "/v1/providers/probe/stream", {"method": "stream", "args": {"items": 2}})
+
+    *items, end = answer.lines
+    assert answer.status == 200
+    assert items == [{"item": 0}, {"item": 1}]
+    assert set(end) == {"end"}
+    assert 1 <= end["end"]["frames"] <= 2
+
+
+def test_a_stream_that_fails_ends_with_the_error(request_: Ask) -> None:
+    body = {"method": "stream", "args": {"items": 1, "fail": True}}
+    first, last = request_("POST", "/v1/providers/probe/stream", body).lines
+
+    assert first == {"item": 0}
+    assert set(last) == {"error"}
+    assert last["error"]["code"] == "provider_error"
+    assert "out of numbers" in last["error"]["message"]
+
+
+def test_a_stream_that_fails_at_once_is_a_plain_error(request_: Ask) -> None:
+    body = {"method": "stream", "args": {"items": 0, "fail": True}}
+
+    assert "out of numbers" in request_("POST", "/v1/providers/probe/stream", body).error("provider_error")
+
+
+def test_a_caller_that_leaves_cancels_its_call(daemon: House) -> None:
+    body = json.dumps({"method": "wait"}).encode()
+    head = f"POST /v1/providers/probe/invoke HTTP/1.1\r\nHost: d\r\nContent-Length: {len(body)}\r\n\r\n"
+    with connected(str(daemon.socket)) as stream:
+        stream.sendall(head.encode() + body)
+        eventually(lambda: daemon.view("probe")["in_flight"] == 1)
+
+    eventually(lambda: daemon.view("probe")["in_flight"] == 0)
+
+
+# The end.
+
+
+def test_a_shutdown_is_promised_at_once_and_seen_while_it_lasts(tmp_path: Path) -> None:
+    providers = {"stubborn": PROVIDERS["stubborn"], "sleeper": SLEEPER}
+    with house(tmp_path, providers) as h:
+        from tests.control.asking import ask
+
+        path = str(h.socket)
+        eventually(lambda: ask(path, "GET", "/v1/logs?name=stubborn").lines, "its trap is laid")
+        answer = ask(path, "POST", "/v1/shutdown")
+
+        assert (answer.status, answer.json) == (202, {})
+        eventually(lambda: ask(path, "GET", "/readyz").status == 503)
+        assert ask(path, "GET", "/readyz").body == b"stopping\n"
+        assert ask(path, "GET", "/livez").body == b"ok\n"
+        assert ask(path, "GET", "/v1/status").json["daemon"]["state"] == "stopping"
+        assert h.stop() == 0
+        assert not h.socket.exists()
