@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gleitzeit_extensions.version import VERSION
-from tests.control.asking import connected
+from tests.control.asking import ask, connected
 from tests.control.conftest import PROVIDERS, SLEEPER, Ask
 from tests.house import House, eventually, house
 
@@ -128,9 +128,7 @@ def test_to_stop_start_and_restart_returns_when_it_is_so(request_: Ask, daemon: 
         return answer.json["results"]  # type: ignore[no-any-return]
 
     first = daemon.until("steered", "RUNNING")["pid"]
-    assert results("stop") == [
-        {"name": "steered", "ok": True, "state": "STOPPED", "pid": None, "reason": ""}
-    ]
+    assert results("stop") == [{"name": "steered", "ok": True, "state": "STOPPED", "pid": None, "reason": ""}]
     assert not os.path.exists(f"/proc/{first}")
     (started,) = results("start")
     assert (started["ok"], started["state"]) == (True, "RUNNING")
@@ -169,9 +167,6 @@ def test_what_is_not_so_in_time_is_not_ok_yet(request_: Ask, daemon: House) -> N
             "pid": pid,
             "reason": "stop was asked for",
         }
-        # Not even a moment is a moment too: only `wait: false` is satisfied with the wish.
-        (result,) = request_("POST", "/v1/start", {"names": ["stubborn"], "timeout": 0}).json["results"]
-        assert (result["ok"], result.get("code")) == (False, "deadline_exceeded")
         (result,) = request_("POST", "/v1/start", {"names": ["stubborn"], "wait": False}).json["results"]
         assert (result["ok"], result["state"]) == (True, "STOPPING")
     finally:
@@ -179,6 +174,15 @@ def test_what_is_not_so_in_time_is_not_ok_yet(request_: Ask, daemon: House) -> N
         request_("POST", "/v1/stop", {"names": ["stubborn"], "wait": False})
         request_("POST", "/v1/stop", {"names": ["stubborn"], "wait": True})
         request_("POST", "/v1/start", {"names": ["stubborn"], "wait": True})
+
+
+def test_no_time_at_all_is_a_deadline_as_well(request_: Ask, daemon: House) -> None:
+    # Whoever does not want to wait says `wait: false`.
+    daemon.until("steered", "RUNNING")
+    (result,) = request_("POST", "/v1/restart", {"names": ["steered"], "timeout": 0}).json["results"]
+    daemon.until("steered", "RUNNING")
+
+    assert (result["ok"], result.get("code")) == (False, "deadline_exceeded")
 
 
 def test_a_name_that_is_said_twice_is_steered_once(request_: Ask) -> None:
@@ -325,8 +329,6 @@ def test_a_caller_that_leaves_cancels_its_call(daemon: House) -> None:
 def test_a_shutdown_is_promised_at_once_and_seen_while_it_lasts(tmp_path: Path) -> None:
     providers = {"stubborn": PROVIDERS["stubborn"], "sleeper": SLEEPER}
     with house(tmp_path, providers) as h:
-        from tests.control.asking import ask
-
         path = str(h.socket)
         eventually(lambda: ask(path, "GET", "/v1/logs?name=stubborn").lines, "its trap is laid")
         answer = ask(path, "POST", "/v1/shutdown")

@@ -123,7 +123,7 @@ def test_the_socket_is_taken_before_and_after_the_command(daemon: FakeDaemon, ct
     for words in (
         ["--socket", daemon.path, "providers", "list"],
         ["providers", "--socket", daemon.path, "list"],
-        ["providers", "list", "--socket", daemon.path],
+        ["--socket", "/nowhere", "providers", "list", "--socket", daemon.path],
     ):
         assert ctl(*words, env={"GLEITZEIT_SOCKET": "/nowhere"}).returncode == 0
 

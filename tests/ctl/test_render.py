@@ -25,7 +25,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (None, ""),
         (0, "0s"),
-        (-0.5, "0s"),
+        (-3, "0s"),
         (59.9, "59s"),
         (60, "1m"),
         (192, "3m 12s"),

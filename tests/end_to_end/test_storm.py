@@ -7,6 +7,7 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,7 @@ def test_callers_get_results_whatever_is_killed(tmp_path: Path) -> None:
         for caller in callers:
             caller.start()
         for _ in range(KILLS):
-            victim = h.until(chance.choice(NAMES), "RUNNING")
-            before = _answered(callers)
-            os.kill(victim["pid"], signal.SIGKILL)
-            # The next falls when this one was noticed and calls are answered again.
-            eventually(lambda victim=victim: h.view(victim["name"])["pid"] != victim["pid"])
-            eventually(lambda before=before: _answered(callers) > before + CALLERS)
+            _kill(h, h.until(chance.choice(NAMES), "RUNNING"), callers)
         for caller in callers:
             caller.enough.set()
         for caller in callers:
@@ -82,3 +78,11 @@ def test_callers_get_results_whatever_is_killed(tmp_path: Path) -> None:
 
 def _answered(callers: list[Caller]) -> int:
     return sum(caller.results for caller in callers)
+
+
+def _kill(h: House, victim: Mapping[str, Any], callers: list[Caller]) -> None:
+    """Kill it, and wait until that was noticed and calls are answered again."""
+    before = _answered(callers)
+    os.kill(victim["pid"], signal.SIGKILL)
+    eventually(lambda: h.view(victim["name"])["pid"] != victim["pid"])
+    eventually(lambda: _answered(callers) > before + CALLERS)

@@ -96,7 +96,12 @@ class Endless(SocketIOProviderClient):
             assert command.stdout is not None
             os.read(command.stdout.fileno(), 1)
             counts = [0]
+
+            def stands_still() -> bool:
+                counts.append(h.invoke("endless", "count", {}))
+                return counts[-1] == counts[-2]
+
             # It goes on until every buffer on the way is full, and then no further.
-            eventually(lambda: counts.append(h.invoke("endless", "count", {})) or counts[-1] == counts[-2])
+            eventually(stands_still)
             assert counts[-1] < 1000
             command.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -95,6 +96,11 @@ class Child:
             return await self.process.wait()
 
 
+def _as_from_a_terminal() -> None:
+    """A shell starts what it puts in the background with Ctrl-C ignored, and so might these tests be."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @asynccontextmanager
 async def a_child(
     *argv: str, line: str | None = None, cwd: Path | None = None, env: Mapping[str, str] | None = None
@@ -106,6 +112,7 @@ async def a_child(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=cwd,
+        preexec_fn=_as_from_a_terminal,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(env or {})},
     )
     assert process.stdin

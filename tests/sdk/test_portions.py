@@ -69,7 +69,7 @@ async def test_the_same_module_in_two_places_is_refused_with_both_paths(own: Pat
 async def test_the_first_on_the_path_is_the_package_and_the_others_are_part_of_it(own: Path) -> None:
     code = (
         "import sys; from gleitzeit_extensions.loading import use_path; use_path(sys.argv[1:]); "
-        "import providers; print(getattr(providers, 'HERE', None), sys.path.count(sys.argv[1]), *providers.__path__)"
+        "import providers as p; print(getattr(p, 'HERE', None), sys.path.count(sys.argv[1]), *p.__path__)"
     )
     async with a_child(sys.executable, "-c", code, str(own), str(own)) as child:
         assert await child.ended() == 0

@@ -1,0 +1,204 @@
+"""Who may do what: the kernel says who asks, and the daemon believes nobody else."""
+
+from __future__ import annotations
+
+import grp
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import anyio
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from gleitzeit_extensions.protocol import CallError
+from gleitzeitd.control.peers import Role, demand, role_of
+from tests.house import house
+
+NOBODY = 65534
+GROUP = 54321
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+ROUTES = [
+    ("GET", "/v1/version"),
+    ("GET", "/v1/status"),
+    ("POST", "/v1/start"),
+    ("POST", "/v1/stop"),
+    ("POST", "/v1/restart"),
+    ("GET", "/v1/logs"),
+    ("GET", "/v1/providers"),
+    ("GET", "/v1/providers/sleeper/health"),
+    ("POST", "/v1/providers/sleeper/invoke"),
+    ("POST", "/v1/providers/sleeper/stream"),
+    ("POST", "/v1/shutdown"),
+]
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that anybody may enter."""
+    path = Path(tempfile.mkdtemp(prefix="gz-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def asked_by(uid: int, gid: int, path: str, *arguments: str) -> str:
+    """What curl gets when this user asks: the body, and then the status."""
+    answer = subprocess.run(
+        ["curl", "-s", "-w", " %{http_code}", "--unix-socket", path, *arguments],
+        user=uid,
+        group=gid,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return answer.stdout
+
+
+@needs_root
+def test_a_stranger_gets_nothing_even_through_an_open_door(open_directory: Path) -> None:
+    with house(open_directory, {"sleeper": {"command": ["sleep", "1000"], "start_seconds": 0}}) as h:
+        pid = h.until("sleeper", "RUNNING")["pid"]
+        path = str(h.socket)
+        assert asked_by(NOBODY, NOBODY, path, "http://d/livez") == " 000", "the door is shut"
+        h.socket.chmod(0o666)
+
+        assert asked_by(NOBODY, NOBODY, path, "http://d/livez") == "ok\n 200"
+        assert asked_by(NOBODY, NOBODY, path, "http://d/readyz") == "ok\n 200"
+        for method, route in ROUTES:
+            body = ["-d", '{"names": ["all"], "method": "add"}'] if method == "POST" else []
+            answer = asked_by(NOBODY, NOBODY, path, "-X", method, *body, f"http://d{route}")
+            assert answer.endswith(" 403"), (route, answer)
+            assert '"code": "forbidden"' in answer
+            assert f"{method} {route} is for root and the " in answer
+        assert h.view("sleeper")["pid"] == pid
+
+
+# The rule itself, with a group that need not exist.
+
+
+@asynccontextmanager
+async def asking(path: Path) -> AsyncIterator[int]:
+    """A server that tells each peer its role, at `path` and at the TCP port that is given."""
+
+    async def tell(request: web.Request) -> web.Response:
+        return web.Response(text=role_of(request).name)
+
+    app = web.Application()
+    app.router.add_get("/", tell)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.UnixSite(runner, str(path)).start()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        os.chmod(path, 0o666)
+        yield runner.addresses[-1][1]
+    finally:
+        await runner.cleanup()
+
+
+async def role_by(uid: int, gid: int, path: Path) -> str:
+    return await anyio.to_thread.run_sync(asked_by, uid, gid, str(path), "http://d/")
+
+
+@pytest.fixture
+def group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gleitzeitd.control.peers.grp.getgrnam", lambda _: SimpleNamespace(gr_gid=GROUP))
+
+
+@needs_root
+@pytest.mark.anyio
+@pytest.mark.usefixtures("group")
+@pytest.mark.parametrize(
+    ("uid", "gid", "role"),
+    [
+        pytest.param(0, 0, "OWNER", id="root"),
+        pytest.param(0, GROUP, "OWNER", id="root in the group"),
+        pytest.param(NOBODY, GROUP, "OPERATOR", id="a member"),
+        pytest.param(54322, GROUP, "OPERATOR", id="a member without a name"),
+        pytest.param(NOBODY, NOBODY, "NONE", id="a stranger"),
+        pytest.param(54322, 54322, "NONE", id="a stranger without a name"),
+    ],
+)
+async def test_a_role_is_by_user_and_group(open_directory: Path, uid: int, gid: int, role: str) -> None:
+    path = open_directory / "s"
+    async with asking(path):
+        assert await role_by(uid, gid, path) == f"{role} 200"
+
+
+@needs_root
+@pytest.mark.anyio
+@pytest.mark.usefixtures("group")
+async def test_the_user_of_the_daemon_owns_it(open_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gleitzeitd.control.peers.os.geteuid", lambda: NOBODY)
+    path = open_directory / "s"
+    async with asking(path):
+        assert await role_by(NOBODY, NOBODY, path) == "OWNER 200"
+        assert await role_by(0, 0, path) == "OWNER 200"
+        assert await role_by(54322, 54322, path) == "NONE 200"
+
+
+@needs_root
+@pytest.mark.anyio
+async def test_a_member_by_the_list_of_the_group_operates(
+    open_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gleitzeitd.control.peers.grp.getgrnam", lambda _: SimpleNamespace(gr_gid=GROUP))
+    monkeypatch.setattr(
+        "gleitzeitd.control.peers.os.getgrouplist", lambda name, gid: {"nobody": [gid, GROUP]}[name]
+    )
+    path = open_directory / "s"
+    async with asking(path):
+        assert await role_by(NOBODY, NOBODY, path) == "OPERATOR 200"
+
+
+@needs_root
+@pytest.mark.anyio
+async def test_without_the_group_there_are_no_members(
+    open_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> grp.struct_group:
+        raise KeyError(name)
+
+    monkeypatch.setattr("gleitzeitd.control.peers.grp.getgrnam", missing)
+    path = open_directory / "s"
+    async with asking(path):
+        assert await role_by(NOBODY, GROUP, path) == "NONE 200"
+
+
+@pytest.mark.anyio
+async def test_who_comes_over_tcp_is_nobody(open_directory: Path) -> None:
+    async with asking(open_directory / "s") as port:
+        answer = await anyio.run_process(["curl", "-s", f"http://127.0.0.1:{port}/"])
+
+    assert answer.stdout == b"NONE"
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [
+        (Role.NONE, []),
+        (Role.OPERATOR, [Role.OPERATOR]),
+        (Role.OWNER, [Role.OPERATOR, Role.OWNER]),
+    ],
+)
+def test_a_role_has_the_rights_of_those_below_it(
+    monkeypatch: pytest.MonkeyPatch, role: Role, allowed: list[Role]
+) -> None:
+    monkeypatch.setattr("gleitzeitd.control.peers.role_of", lambda _: role)
+    request = make_mocked_request("POST", "/v1/shutdown")
+    for wanted in (Role.OPERATOR, Role.OWNER):
+        if wanted in allowed:
+            demand(request, wanted)
+        else:
+            with pytest.raises(CallError, match="POST /v1/shutdown is for root and the ") as refusal:
+                demand(request, wanted)
+            assert refusal.value.code == "forbidden"
