@@ -33,6 +33,10 @@ class Calls:
         self._running: dict[str, Call] = {}
         self._refusal: CallError | None = None
 
+    @property
+    def are_running(self) -> bool:
+        return bool(self._running)
+
     def invoke(self, data: Any) -> None:
         call = Call.read(data, self.window)
         if call.id in self._running:

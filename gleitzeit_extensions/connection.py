@@ -77,10 +77,12 @@ class Connection:
         self.refresh()  # what changed while the hub was answering
 
     async def close(self) -> None:
-        """Say goodbye and let calls end; after a loss there is nobody to say it to."""
+        """Let calls end and say goodbye; after a loss there is nobody to say it to."""
         if self._told and not self.transport.lost.is_set():
+            if self._calls.are_running:  # after a `bye` their answers would come from nobody
+                await self.transport.send("not_ready", {"reason": "stopping"})
+                await self._calls.end(STOP_GRACE)
             await self.transport.send("bye", {})
-            await self._calls.end(STOP_GRACE)
             await self.transport.flush()
         await self._leave()
 

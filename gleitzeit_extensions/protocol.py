@@ -25,6 +25,9 @@ PING_INTERVAL = 4
 PING_TIMEOUT = 4
 """Seconds; together the time after which a frozen peer is out of routing."""
 
+BACKLOG = 1024
+"""Connections that may wait to be accepted at each of the daemon's sockets."""
+
 CANCEL_GRACE = 2.0
 """Seconds a provider has to end a call it was told to cancel."""
 

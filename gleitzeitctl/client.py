@@ -18,6 +18,9 @@ from gleitzeitctl.wire import NotHttp, Wire, lines
 PATIENCE = 10.0
 """Seconds within which a daemon that is well answers what it can answer by itself."""
 
+SILENCE = 10.0
+"""Seconds without a byte after which a daemon that may take long is asked whether it is there at all."""
+
 LOOK = 'look into its log, such as "journalctl -u gleitzeitd"'
 START_IT = 'start it with "gleitzeit serve" or "systemctl start gleitzeitd"'
 Query = Sequence[tuple[str, str | int]]
@@ -55,7 +58,7 @@ class Client:
     ) -> Iterator[Iterator[bytes]]:
         on_silence = self._check if patience is None else None
         try:
-            with Wire(self.path, patience or PATIENCE, on_silence) as wire:
+            with Wire(self.path, patience or SILENCE, on_silence) as wire:
                 status, pieces = wire.ask(method, target, body)
                 if status >= 400:
                     raise self._error(f"{status} to {method} {target}", b"".join(pieces))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import MutableMapping
@@ -24,6 +25,7 @@ def configure(*, for_people: bool) -> None:
     """`LOG_LEVEL` names the least level that is shown; INFO otherwise."""
     level = LEVELS.get(os.environ.get("LOG_LEVEL", "INFO").upper(), LEVELS["INFO"])
     stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if for_people else "iso", utc=not for_people)
+    logging.basicConfig(level=logging.WARNING, handlers=[_Foreign()], force=True)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -37,6 +39,18 @@ def configure(*, for_people: bool) -> None:
         logger_factory=lambda *_: _Stderr(),
         cache_logger_on_first_use=True,
     )
+
+
+class _Foreign(logging.Handler):
+    """What libraries log, as one line of ours; what a peer sent wrong is not worth one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if type(error).__module__.startswith("aiohttp.http"):
+            return
+        told = {"error": f"{type(error).__name__}: {error}".split("\n")[0]} if error else {}
+        log = structlog.get_logger("gleitzeitd")
+        log.log(record.levelno, record.getMessage().split("\n")[0], logger=record.name, **told)
 
 
 class _Stderr:

@@ -17,9 +17,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gleitzeit_extensions import places
+from gleitzeit_extensions.protocol import BACKLOG
 from gleitzeitd.core.errors import OccupiedError
-
-BACKLOG = 1024
 
 
 def logs_directory() -> Path:
@@ -37,15 +36,26 @@ def logs_directory() -> Path:
 
 def _make_directory(path: str, mode: int) -> None:
     with _explained(f"cannot use the directory {path}"):
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path, mode)
-            os.chmod(path, mode)  # mkdir honours the umask.
+        for parent in reversed(Path(path).parents):
+            _make(str(parent), 0o755)
+        _make(path, mode)
         found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode):
         raise OccupiedError(f"{path} is not a directory")
     if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH:
         raise OccupiedError(f"{path} can be changed by other users: choose a directory of the daemon's own")
+
+
+def _make(path: str, mode: int) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, mode)
+        os.chmod(path, mode)  # mkdir honours the umask.
+
+
+def _open(path: str, flags: int, mode: int) -> int:
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    os.fchmod(descriptor, mode)  # open honours the umask.
+    return descriptor
 
 
 @contextlib.contextmanager
@@ -55,7 +65,7 @@ def lock(control: str) -> Iterator[None]:
     _make_directory(run, 0o711)
     path = os.path.join(run, "lock")
     with _explained(f"cannot lock {path}"):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = _open(path, os.O_RDWR, 0o600)
     with os.fdopen(descriptor, "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,10 +134,9 @@ def token_file(control: str, token: str) -> Iterator[None]:
     path = places.token_file(control)
     draft = f"{path}.{os.getpid()}"
     with _explained(f"cannot write {path}"):
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with contextlib.suppress(FileNotFoundError):
             os.unlink(draft)
-        with open(os.open(draft, flags, 0o640), "w") as file:
+        with open(_open(draft, os.O_WRONLY | os.O_EXCL, 0o640), "w") as file:
             file.write(token + "\n")
         _give_to_group(draft)
         os.rename(draft, path)

@@ -44,7 +44,7 @@ HOUSE = {
     "gleitzeitd.foreground": Room(knows=("gleitzeitd.daemon", *EVERY_PART)),
     "gleitzeitd.daemon": Room(knows=EVERY_PART),
     "gleitzeitd.logging": Room(),
-    "gleitzeitd.premises": Room(knows=(CORE, PLACES)),
+    "gleitzeitd.premises": Room(knows=(CORE, PLACES, PROTOCOL)),
     "gleitzeitd.control": Room(knows=(CORE, *WINGS, PROTOCOL, PLACES, VERSION)),
     "gleitzeitd.hub": Room(knows=(CORE, PROTOCOL)),
     "gleitzeitd.processes": Room(knows=(CORE,)),

@@ -62,14 +62,18 @@ def stream(
     """
     session = Session.of(context)
     frames = session.client.follow(provider(name, "stream"), body=_body(method, args, timeout))
-    text = "\n"
+    print_on((f"{as_json(frame)}\n" for frame in until_end(frames)) if session.json else in_words(frames))
+
+
+def print_on(texts: Iterator[str]) -> None:
+    """Print each text as it comes; the line that the last one leaves open is ended, whatever happens."""
+    last = "\n"
     try:
-        for text in (
-            (f"{as_json(frame)}\n" for frame in until_end(frames)) if session.json else in_words(frames)
-        ):
+        for text in filter(None, texts):
             print(text, end="", flush=True)
+            last = text
     finally:
-        print(end="" if text.endswith("\n") else "\n")
+        print(end="" if last.endswith("\n") else "\n")
 
 
 def until_end(frames: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

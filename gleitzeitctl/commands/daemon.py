@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gleitzeit_extensions.protocol import CODES
+from gleitzeit_extensions.protocol import CODES, CallError
 from gleitzeit_extensions.version import VERSION
 from gleitzeitctl.client import Client
 from gleitzeitctl.complaint import Complaint
@@ -30,7 +30,7 @@ def shutdown(context: typer.Context, wait: Wait = False, timeout: Timeout = 60) 
     session = Session.of(context)
     process = _process(session.client) if wait else None
     answer = session.client.post("/v1/shutdown", {})
-    if process and not _has_ended(process, timeout):
+    if process is not None and not _has_ended(process, timeout):
         sentence = f'the daemon has not ended within {timeout:g} s: "gleitzeitctl status" shows what is left'
         raise Complaint(sentence, CODES["deadline_exceeded"].exit, "deadline_exceeded")
     session.show(answer, lambda _: print("the daemon has ended" if wait else "the daemon is ending"))
@@ -60,7 +60,7 @@ def version(context: typer.Context) -> None:
     session = Session.of(context)
     try:
         daemon = session.client.get("/v1/version")
-    except Complaint as exc:
+    except (CallError, Complaint) as exc:
         daemon = None
         note(str(exc))
     session.show({"client": VERSION, "daemon": daemon}, _in_words)

@@ -7,7 +7,7 @@ import typer
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitctl.client import Client, provider
-from gleitzeitctl.render import flat, table
+from gleitzeitctl.render import flat, note, table
 from gleitzeitctl.session import Session
 
 COLUMNS = ("NAME", "TYPE", "STATE", "MODELS", "DESCRIPTION", "METHODS")
@@ -27,6 +27,8 @@ def show(context: typer.Context) -> None:
 
 def _in_words(answer: dict[str, Any]) -> None:
     table(COLUMNS, [_row(one) for one in answer["providers"]])
+    if not answer["providers"]:
+        note("there is no provider yet")
 
 
 def _row(one: dict[str, Any]) -> tuple[object, ...]:

@@ -26,8 +26,10 @@ class Tail:
     @classmethod
     def read(cls, supervisor: Supervisor, query: Mapping[str, str]) -> Tail:
         """Raises CallError for a name or a number that cannot be."""
-        outputs = _chosen(supervisor, query.get("name"))
-        return cls(outputs, _count(query), query.get("stream"), query.get("follow") == "1")
+        outputs, stream = _chosen(supervisor, query.get("name")), query.get("stream")
+        if stream not in (None, "stdout", "stderr"):
+            raise CallError("invalid_request", f"`stream` must be stdout or stderr, not {stream[:40]!r}")
+        return cls(outputs, _count(query), stream, query.get("follow") == "1")
 
     async def send(self, write: Write) -> None:
         follower = Follower()

@@ -15,7 +15,7 @@ import anyio
 import structlog
 from aiohttp import web
 
-from gleitzeit_extensions.protocol import MAX_FRAME, PROTO, CallError
+from gleitzeit_extensions.protocol import BACKLOG, MAX_FRAME, PROTO, CallError
 from gleitzeit_extensions.version import VERSION
 from gleitzeitd.control import views
 from gleitzeitd.control.logs import Tail
@@ -59,7 +59,7 @@ class Control:
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await runner.setup()
         try:
-            await web.SockSite(runner, listening).start()
+            await web.SockSite(runner, listening, backlog=BACKLOG).start()
             task_status.started()
             await anyio.sleep_forever()
         finally:
@@ -125,7 +125,7 @@ class Control:
             raise CallError("invalid_request", '`names` must be a list of providers\' names, or ["all"]')
         if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 <= timeout <= 86400:
             raise CallError("invalid_request", "`timeout` must be seconds, at most a day")
-        patience = timeout if body.get("wait", True) is not False else 0
+        patience = timeout if body.get("wait", True) is not False else None
         results = await steer(self._supervisor, action, names, patience=patience)
         return web.json_response({"results": results})
 
@@ -208,9 +208,11 @@ async def _request(request: web.Request) -> Request:
 
 async def _body(request: web.Request) -> dict[str, Any]:
     try:
-        body = await request.json()
+        body = json.loads(await request.read())
     except (ValueError, RecursionError) as exc:
         raise CallError("invalid_request", f"the body is not JSON: {exc}") from exc
+    except web.RequestPayloadError as exc:
+        raise CallError("invalid_request", f"the body cannot be read: {exc}") from exc
     except web.HTTPRequestEntityTooLarge as exc:
         size = f"{MAX_FRAME // 2**20} MiB"
         raise CallError("too_large", f"the request is larger than the {size} one message may have") from exc

@@ -43,11 +43,11 @@ ORDERS = {
 
 
 async def steer(
-    supervisor: Supervisor, action: str, names: Iterable[str], *, patience: float
+    supervisor: Supervisor, action: str, names: Iterable[str], *, patience: float | None
 ) -> list[dict[str, Any]]:
     """Say what is wanted and wait for it, at most `patience` seconds; one result a name, in their order.
 
-    With patience 0 the wish alone is a success. Raises CallError, before anything is done, for an unknown
+    Without patience the wish alone is a success. Raises CallError, before anything is done, for an unknown
     name.
     """
     chosen = _chosen(supervisor, list(names))
@@ -60,9 +60,12 @@ async def steer(
         now = supervisor.instances[name].process
         return supervisor.is_idle and (order.true(now, before[name]) or order.vain(now, before[name]))
 
-    with anyio.move_on_after(patience):
-        await supervisor.until(lambda: all(settled(name) for name in chosen))
-    return [_result(supervisor, name, order, before[name], patience > 0, settled(name)) for name in chosen]
+    if patience is not None:
+        with anyio.move_on_after(patience):
+            await supervisor.until(lambda: all(settled(name) for name in chosen))
+    return [
+        _result(supervisor, name, order, before[name], patience is not None, settled(name)) for name in chosen
+    ]
 
 
 def _chosen(supervisor: Supervisor, names: list[str]) -> list[str]:

@@ -132,7 +132,7 @@ def read_request(data: Wire, provider: object) -> Request:
     if not isinstance(args, dict):
         raise CallError("invalid_request", '`args` must be an object such as {"a": 5}')
     number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if timeout is not None and not (number and 0 < float(timeout) <= 86400):
+    if timeout is not None and not (number and 0 < timeout <= 86400):
         raise CallError("invalid_request", "`timeout` must be seconds, more than 0 and at most a day")
     return Request(provider, method, args, timeout, data.get("idempotent") is True)
 

@@ -20,6 +20,7 @@ from aiohttp import web
 from anyio.abc import TaskGroup
 
 from gleitzeit_extensions.protocol import (
+    BACKLOG,
     CLIENTS,
     PING_INTERVAL,
     PING_TIMEOUT,
@@ -84,7 +85,7 @@ class Hub:
             await runner.setup()
             stack.push_async_callback(self._close, runner)
             for listening in sockets:
-                await web.SockSite(runner, listening).start()
+                await web.SockSite(runner, listening, backlog=BACKLOG).start()
             task_status.started()
             await anyio.sleep_forever()
 

@@ -57,35 +57,45 @@ class Child:
                 cwd=launch.cwd,
                 start_new_session=True,
             )
+            self.pid = self._popen.pid
+            self._handle = self._pidfd()
             on_failure.pop_all()
-        self.pid = self._popen.pid
-        self._marker = launch.marker
-        self._handle = os.pidfd_open(self.pid)
         self._popen.returncode = 0  # Popen must never wait for it: we reap it ourselves.
-        self._ended = False
+        self._marker = launch.marker
+        self._code: int | None = None
         self._siblings = siblings
         siblings.add(self.pid)
+
+    def _pidfd(self) -> int:
+        """Raises OSError, and leaves no process behind, when there is no descriptor to be had."""
+        try:
+            return os.pidfd_open(self.pid)
+        except OSError:
+            os.killpg(self.pid, signal.SIGKILL)
+            self._popen.wait()
+            raise
 
     def has_ended(self) -> bool:
         """Whether it has ended by now, reaped or not."""
         flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return self._ended or os.waitid(os.P_PIDFD, self._handle, flags) is not None
+        return self._code is not None or os.waitid(os.P_PIDFD, self._handle, flags) is not None
 
     def signal(self, number: signal.Signals) -> None:
         """Send to its process group, as long as that is certainly its own."""
-        if not self._ended:
+        if self._code is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
     async def exited(self) -> int:
         """Wait for its end, as subprocess tells it: the exit status, or the signal negated."""
-        await anyio.wait_readable(self._handle)
-        return self._reap()
+        if self._code is None:
+            await anyio.wait_readable(self._handle)
+            self._code = self._reap()
+        return self._code
 
     def _reap(self) -> int:
         # As a zombie it still holds its number, so the group cannot be anybody else's yet.
         self.signal(signal.SIGKILL)
-        self._ended = True
         result = os.waitid(os.P_PIDFD, self._handle, os.WEXITED)
         os.close(self._handle)
         self._siblings.discard(self.pid)

@@ -59,21 +59,24 @@ class Lines:
         """Each line that `data` completes, without its end, and whether it is only a part."""
         *whole, rest = (self._rest + data).split(b"\n")
         for line in whole:
-            yield from self._cut(line)
-            yield line[len(line) - len(line) % LONGEST_LINE :] if len(line) > LONGEST_LINE else line, False
-        yield from self._cut(rest)
-        self._rest = rest[len(rest) - len(rest) % LONGEST_LINE :] if len(rest) > LONGEST_LINE else rest
-
-    def _cut(self, line: bytes) -> Iterator[tuple[bytes, bool]]:
-        if len(line) > LONGEST_LINE:
-            for start in range(0, len(line) - len(line) % LONGEST_LINE, LONGEST_LINE):
-                yield line[start : start + LONGEST_LINE], True
+            *parts, last = _cut(line)
+            yield from ((part, True) for part in parts)
+            yield last, False
+        *parts, self._rest = _cut(rest)
+        yield from ((part, True) for part in parts)
 
     def end(self) -> Iterator[tuple[bytes, bool]]:
         """What was left without a line end."""
         if self._rest:
             yield self._rest, False
         self._rest = b""
+
+
+def _cut(line: bytes) -> list[bytes]:
+    """The line in pieces of bounded length; the last is what remains, the whole line where it is short."""
+    if len(line) <= LONGEST_LINE:
+        return [line]
+    return [line[start : start + LONGEST_LINE] for start in range(0, len(line), LONGEST_LINE)]
 
 
 class Ring:
@@ -105,7 +108,8 @@ class Follower:
 
     def offer(self, records: Iterable[Record]) -> None:
         for record in records:
-            if self._held + record.cost > FOLLOWER_SIZE:
+            # Once something is missed all that follows is, so that the gap lies in one place.
+            if self.missed or self._held + record.cost > FOLLOWER_SIZE:
                 self.missed += len(record.line) + 1
                 continue
             self._waiting.append(record)
@@ -164,6 +168,7 @@ class Output:
             if self._file is None:
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
                 self._file = os.open(self.path, flags, 0o640)
+                os.fchmod(self._file, 0o640)  # open honours the umask.
             written = os.write(self._file, data)
         except OSError:
             written = 0

@@ -101,10 +101,19 @@ class Supervisor:
                     if not self._events:
                         await self._wait()
         finally:
-            for instance in self.instances.values():
-                if instance.child is not None:
-                    instance.child.kill()
-                instance.output.close()
+            with anyio.move_on_after(LAST_OUTPUT, shield=True):
+                await self._clear_away()
+
+    async def _clear_away(self) -> None:
+        """End whatever still runs, without asking."""
+        living = [instance.child for instance in self.instances.values() if instance.child is not None]
+        for child in living:
+            child.kill()
+        for child in living:
+            await child.exited()
+            await child.clear()
+        for instance in self.instances.values():
+            instance.output.close()
 
     async def _wait(self) -> None:
         deadlines = (i.process.deadline for i in self.instances.values())
@@ -171,6 +180,11 @@ class Supervisor:
             reason = _spawn_failure(instance.spec, exc)
             self.tell(name, core.SpawnFailed(generation, reason, exc.errno in MISTAKEN))
             return
+        except (ValueError, IndexError) as exc:
+            # What no process can be given: no program at all, a NUL in an argument.
+            reason = f"{instance.spec.where}: the process cannot be started: {exc}"
+            self.tell(name, core.SpawnFailed(generation, reason, mistake=True))
+            return
         instance.child = child
         self.tell(name, core.Spawned(generation, child.pid))
         lives.start_soon(self._live, instance, generation, child)
@@ -198,6 +212,7 @@ class Supervisor:
 
     async def _reap_adopted(self) -> None:
         with anyio.open_signal_receiver(signal.SIGCHLD) as signals:
+            containment.reap_adopted(self._children)
             async for _ in signals:
                 containment.reap_adopted(self._children)
 

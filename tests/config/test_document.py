@@ -178,6 +178,14 @@ def test_what_contains_itself_is_refused(tmp_path: Path) -> None:
     assert mistakes(tmp_path, text)
 
 
+def test_aliases_are_counted_as_what_they_stand_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gleitzeitd.config.document.MOST_VALUES", 1000)
+    levels = [f"  a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 4)]
+    (sentence,) = mistakes(tmp_path, "".join(["global:\n", "  a0: &a0 text\n", *levels]))
+
+    assert sentence.endswith(": with its aliases the file has more than 1,000 values")
+
+
 def test_a_merged_block_is_a_block_like_any_other(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text(

@@ -190,7 +190,7 @@ def test_a_daemon_that_lets_nobody_in_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_long_call_is_waited_for_while_the_daemon_lives(
     daemon: FakeDaemon, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "PATIENCE", SOON)
+    monkeypatch.setattr(client_module, "SILENCE", SOON)
 
     def after_three_checks(connection: socket.socket) -> None:
         while len(daemon.requests) < 4 and not daemon.is_over.is_set():
@@ -200,16 +200,16 @@ def test_a_long_call_is_waited_for_while_the_daemon_lives(
     daemon.answers(after_three_checks, says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 
     assert client.post("/v1/providers/a/invoke", {}, patience=None) == {"result": 1}
-    assert daemon.requests[1:] == [Request("GET", "/livez")] * 3
+    assert daemon.requests[1:4] == [Request("GET", "/livez")] * 3
 
 
 def test_a_long_call_ends_when_the_daemon_hangs(
     daemon: FakeDaemon, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(client_module, "SILENCE", SOON)
     monkeypatch.setattr(client_module, "PATIENCE", SOON)
     daemon.answers(daemon.hang)
 
     with pytest.raises(Complaint, match="did not answer") as caught:
         client.post("/v1/providers/a/invoke", {}, patience=None)
     assert caught.value.exit == 7
-    assert [request.target for request in daemon.requests] == ["/v1/providers/a/invoke", "/livez"]

@@ -238,6 +238,14 @@ def test_providers_list_shows_what_they_offer(daemon: FakeDaemon, ctl: Ctl) -> N
     ]
 
 
+def test_no_provider_is_said_where_it_disturbs_nobody(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply({"providers": []}))
+
+    done = ctl("providers", "list")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "there is no provider yet\n")
+
+
 @pytest.mark.parametrize(
     ("result", "printed"),
     [
@@ -312,7 +320,8 @@ def test_an_error_with_json_is_json_too_and_still_on_stderr(daemon: FakeDaemon, 
 
 def test_a_stream_of_tokens_is_running_text(daemon: FakeDaemon, ctl: Ctl) -> None:
     items: list[Any] = [{"token": "Hel"}, {"token": "lo"}, {"text": " all"}, {"done": True}, {"token": "!"}]
-    daemon.answers(ndjson(*({"item": item} for item in items), {"end": {"frames": 5}}))
+    items += [{"token": "\n"}, {"token": "", "done": True}]
+    daemon.answers(ndjson(*({"item": item} for item in items), {"end": {"frames": 7}}))
 
     done = ctl("providers", "stream", "ollama", "chat", "--args", '{"prompt": "x"}', "--timeout", "3")
 
@@ -449,6 +458,15 @@ def test_version_needs_no_daemon(ctl: Ctl) -> None:
     assert done.returncode == 0
     assert json.loads(done.stdout)["daemon"] is None
     assert "nobody listens there" in done.stderr
+
+
+def test_version_is_told_even_to_those_who_may_not_ask(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(refusal("forbidden", "GET /v1/version is for root", 403))
+
+    done = ctl("version")
+
+    assert (done.returncode, done.stderr) == (0, "GET /v1/version is for root\n")
+    assert done.stdout.startswith("gleitzeitctl ")
 
 
 def test_serve_is_the_daemon(ctl: Ctl, tmp_path: Path) -> None:

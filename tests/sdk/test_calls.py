@@ -345,16 +345,18 @@ async def test_after_drain_new_calls_are_refused_and_old_ones_finish(hub: FakeHu
     assert old["result"] == "done"
 
 
-async def test_stopping_says_bye_and_lets_a_running_call_finish(hub: FakeHub) -> None:
+async def test_stopping_takes_no_new_calls_lets_running_ones_finish_and_then_says_bye(hub: FakeHub) -> None:
     busy = Busy(hub)
     async with serving(busy, hub):
         with released(busy):
             running = await hub.invoke("block")
             stopping = asyncio.create_task(busy.stop())
-            await hub.seen("bye")
+            assert await hub.seen("not_ready") == {"reason": "stopping"}
+            assert (await hub.fails("add", {"a": 1, "b": 1})).code == "no_instance"
         await stopping
 
     assert (await hub.seen("result", id=running))["result"] == "done"
+    assert [name for name, _ in hub.heard][1:5] == ["not_ready", "result", "result", "bye"]
 
 
 async def test_answers_that_are_still_on_their_way_arrive_before_it_leaves(hub: FakeHub) -> None:
@@ -363,7 +365,7 @@ async def test_answers_that_are_still_on_their_way_arrive_before_it_leaves(hub: 
         with released(busy):
             running = [await hub.invoke("block", {"size": size}) for _ in range(5)]
             stopping = asyncio.create_task(busy.stop())
-            await hub.seen("bye")
+            await hub.seen("not_ready")
         await stopping
 
     assert [len((await hub.seen("result", id=id))["result"]) for id in running] == [size] * 5

@@ -95,7 +95,7 @@ async def test_a_second_signal_ends_it_at_once(hub: FakeHub, tmp_path: Path, num
         await hub.invoke("wait")
         await child.says("begun")
         child.process.send_signal(number)
-        await hub.seen("bye")
+        await hub.seen("not_ready")
         child.process.send_signal(number)
 
         assert await child.ended() == -number

@@ -1,0 +1,165 @@
+"""What providers print, as the command line shows it: the last lines, and what comes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.house import House, eventually, house
+
+WIDE = 100
+COUNT = 30_000
+# Its first life only says that it is there: the flood comes when somebody follows.
+FLOOD = f"if [ -e flooded ]; then seq -f %0{WIDE}.0f {COUNT}; echo over; else touch flooded; echo ready; fi"
+
+PROVIDERS = {
+    "talker": {
+        "command": ["sh", "-c", "echo life $$; exec sleep 1000"],
+        "start_seconds": 0,
+    },
+    "both": {
+        "command": ["sh", "-c", "echo wrong >&2; seq 20; printf unfinished; exec sleep 1000"],
+        "start_seconds": 0,
+    },
+    "flood": {"command": ["sh", "-c", FLOOD], "restart": {"policy": "never"}},
+}
+
+
+@pytest.fixture(scope="module")
+def h(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house(tmp_path_factory.mktemp("logs"), PROVIDERS) as h:
+        h.until("talker", "RUNNING")
+        eventually(lambda: h.ctl("logs", "both", "-n", "1").stdout == "20\n")
+        h.until("flood", "EXITED")
+        yield h
+        assert "Traceback" not in h.said()
+
+
+class Following:
+    """A `logs -f` that runs, and what it printed so far."""
+
+    def __init__(self, process: subprocess.Popen[bytes], directory: Path) -> None:
+        self.process = process
+        self._directory = directory
+
+    def printed(self, name: str = "out") -> str:
+        return (self._directory / name).read_text()
+
+
+@contextmanager
+def following(h: House, directory: Path, *words: str) -> Iterator[Following]:
+    with (directory / "out").open("wb") as out, (directory / "err").open("wb") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gleitzeitctl", "logs", "-f", *words],
+            env=h.environment,
+            stdout=out,
+            stderr=err,
+        )
+    try:
+        yield Following(process, directory)
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        process.wait()
+
+
+def logs(h: House, *words: str) -> list[str]:
+    answer = h.ctl("logs", *words)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    return answer.stdout.splitlines()
+
+
+# The last lines.
+
+
+def test_the_last_lines_of_one_are_shown_as_they_came(h: House) -> None:
+    assert logs(h, "both", "-n", "3") == ["18", "19", "20"]
+    assert logs(h, "both", "-n", "0") == []
+    assert sorted(logs(h, "--provider", "both")) == sorted(["wrong", *(str(n) for n in range(1, 21))])
+
+
+def test_the_lines_of_all_have_the_name_before_them(h: House) -> None:
+    pid = h.view("talker")["pid"]
+
+    assert {f"talker | life {pid}", "both   | 20", "flood  | ready"} <= set(logs(h))
+
+
+def test_only_what_went_to_stderr(h: House) -> None:
+    assert logs(h, "both", "--stderr") == ["wrong"]
+
+
+def test_the_last_lines_of_stderr_are_found_below_any_number_of_others(h: House) -> None:
+    assert logs(h, "both", "--stderr", "-n", "1") == ["wrong"]
+
+
+def test_a_line_of_json_for_each_that_was_printed(h: House) -> None:
+    answer = h.ctl("logs", "both", "-n", "2", "--json")
+
+    assert [json.loads(line)["line"] for line in answer.stdout.splitlines()] == ["19", "20"]
+
+
+# What comes.
+
+
+def test_who_follows_sees_the_next_life_as_well(h: House, tmp_path: Path) -> None:
+    with following(h, tmp_path, "talker", "-n", "1") as follower:
+        lives = [h.view("talker")["pid"]]
+        eventually(lambda: follower.printed() == f"life {lives[0]}\n")
+
+        os.kill(lives[0], signal.SIGKILL)
+        lives.append(eventually(lambda: (pid := h.view("talker")["pid"]) not in (None, *lives) and pid))
+        eventually(lambda: follower.printed().splitlines() == [f"life {pid}" for pid in lives])
+
+        assert h.ctl("restart", "talker").returncode == 0
+        lives.append(h.view("talker")["pid"])
+        eventually(lambda: follower.printed().splitlines() == [f"life {pid}" for pid in lives])
+        assert follower.process.poll() is None
+
+
+def test_a_reader_that_stands_still_holds_nobody_up_and_is_told_what_it_missed(
+    h: House, tmp_path: Path
+) -> None:
+    records = h.client.follow("/v1/logs", [("name", "flood"), ("n", 1), ("follow", 1)])
+    with following(h, tmp_path, "flood", "-n", "1") as follower:
+        assert next(records)["line"] == "ready"
+        eventually(lambda: follower.printed() == "ready\n")
+        follower.process.send_signal(signal.SIGSTOP)
+        h.client.post("/v1/start", {"names": ["flood"], "wait": False})
+        eventually(lambda: (view := h.view("flood"))["state"] == "EXITED" and view["generation"] == 2)
+        # Nobody has read anything, and the provider is done and all of it is in its file.
+        assert (h.root / "logs" / "flood.log").read_bytes().count(b"\n") == 1 + COUNT + 1
+
+        follower.process.send_signal(signal.SIGCONT)
+        missing = eventually(lambda: re.findall(r"(\d+) bytes of (\S+) are missing", follower.printed("err")))
+        assert {name for _, name in missing} == {"flood"}
+
+        read = missed = 0
+        while read + missed < COUNT * (WIDE + 1) + len("over\n"):
+            record = next(records)
+            assert record["instance"] == "flood"
+            if "missed" in record:
+                missed += record["missed"]
+            else:
+                read += len(record["line"]) + 1
+        assert read + missed == COUNT * (WIDE + 1) + len("over\n")
+        assert read >= 1024 * 1024 // 3
+        assert missed > 0
+
+
+def test_a_daemon_that_ends_ends_what_follows_it(tmp_path: Path) -> None:
+    with house(tmp_path, {"talker": PROVIDERS["talker"]}) as h, following(h, tmp_path, "talker") as follower:
+        eventually(lambda: follower.printed().startswith("life "))
+        assert h.stop() == 0
+
+        assert follower.process.wait(20) == 3
+        assert "Traceback" not in follower.printed("err")
+        assert len(follower.printed("err").splitlines()) == 1
