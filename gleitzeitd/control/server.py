@@ -21,6 +21,7 @@ from gleitzeitd.control import views
 from gleitzeitd.control.logs import Tail
 from gleitzeitd.control.peers import Role, demand
 from gleitzeitd.control.steering import ORDERS, steer
+from gleitzeitd.core.process import State
 from gleitzeitd.hub.callers import read_request
 from gleitzeitd.hub.calls import Request
 from gleitzeitd.hub.health import is_healthy
@@ -146,12 +147,13 @@ class Control:
         self._hub.registry.line(name)
         registrations = self._hub.registry.registrations(name)
         instance = self._supervisor.instances.get(name)
+        state = instance.process.state if instance else State.RUNNING
+        if instance and not instance.process.rules.registers and state is State.RUNNING:
+            return web.json_response({"name": name, "state": state, "healthy": None, "health": {}})
         if not registrations:
-            state = instance.process.state if instance else "not connected"
             because = f": {instance.process.reason}" if instance and instance.process.reason else ""
             raise CallError("no_instance", f'"{name}" is {state} and not connected to the hub{because}')
         health = await self._hub.health.ask(registrations[0])
-        state = instance.process.state if instance else "RUNNING"
         return web.json_response(
             {"name": name, "state": state, "healthy": is_healthy(health), "health": dict(health)}
         )

@@ -176,12 +176,17 @@ def test_a_stopped_provider_is_not_waited_for(request_: Ask, daemon: House) -> N
     [
         ("nobody", "not_found.provider", 'there is no provider "nobody"'),
         ("off", "no_instance", '"off" is disabled in the config file'),
-        ("sleeper", "no_instance", '"sleeper" is RUNNING and not connected to the hub'),
         ("fatal", "no_instance", '"fatal" is FATAL and not connected to the hub: exited with 78'),
     ],
 )
 def test_who_cannot_say_how_it_is(request_: Ask, name: str, code: str, sentence: str) -> None:
     assert request_("GET", f"/v1/providers/{name}/health").error(code).startswith(sentence)
+
+
+def test_a_command_that_runs_is_neither_healthy_nor_not(request_: Ask) -> None:
+    answer = request_("GET", "/v1/providers/sleeper/health").json
+
+    assert answer == {"name": "sleeper", "state": "RUNNING", "healthy": None, "health": {}}
 
 
 @pytest.mark.parametrize("n", ["-1", "x", "", "1.5", "9" * 10])
