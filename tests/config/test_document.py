@@ -9,6 +9,7 @@ import pytest
 
 from gleitzeitd.config.load import load
 from gleitzeitd.config.source import LARGEST, read_text
+from gleitzeitd.core.errors import ConfigError
 from tests.config.mistaken import mistakes, mistakes_at, setting
 
 GOOD = b"providers: {p: {class: module.Class}}\n"
@@ -119,9 +120,12 @@ def test_a_file_that_is_not_there_is_named() -> None:
 
 
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
-    (sentence,) = mistakes_at(str(tmp_path))
+    assert mistakes_at(str(tmp_path)) == [" this is not a regular file: name a YAML file"]
 
-    assert sentence in (" cannot be read: Is a directory", " this is not a regular file: name a YAML file")
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(ConfigError, match="this cannot be the name of a file"):
+        load("a\0b")
 
 
 def test_a_fifo_does_not_hold_the_daemon(tmp_path: Path) -> None:
@@ -129,6 +133,13 @@ def test_a_fifo_does_not_hold_the_daemon(tmp_path: Path) -> None:
     os.mkfifo(path)
 
     assert mistakes_at(str(path)) == [" this is not a regular file: name a YAML file"]
+
+
+def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.symlink_to("p.yaml")
+
+    assert mistakes_at(str(path)) == [" cannot be read: Too many levels of symbolic links"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read any file")
@@ -163,9 +174,9 @@ def test_more_bytes_than_a_config_has_are_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["!!set {a}", "!!binary aGVsbG8="], ids=["a set", "bytes"])
 def test_a_value_that_no_provider_can_be_handed_is_refused_in_its_place(tmp_path: Path, value: str) -> None:
     # JSON carries the config, and what Python prints of such a value is not what anybody meant.
-    said = mistakes(tmp_path, setting("providers.p.config.key", value))
-
-    assert [sentence.split(": ")[:2] for sentence in said] == [["5:12", "providers.p.config.key"]]
+    assert mistakes(tmp_path, setting("providers.p.config.key", value)) == [
+        "5:12: providers.p.config.key: is neither text, number, true, false, list nor mapping"
+    ]
 
 
 def test_an_ordered_map_is_a_mapping(tmp_path: Path) -> None:
@@ -175,7 +186,7 @@ def test_an_ordered_map_is_a_mapping(tmp_path: Path) -> None:
 def test_what_contains_itself_is_refused(tmp_path: Path) -> None:
     text = "providers:\n  p:\n    class: module.Class\n    config: &c\n      inner: *c\n"
 
-    assert mistakes(tmp_path, text)
+    assert mistakes(tmp_path, text) == ["4:13: this is not valid YAML: what contains itself has no end"]
 
 
 def test_aliases_are_counted_as_what_they_stand_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

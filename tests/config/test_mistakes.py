@@ -236,18 +236,32 @@ def test_a_quoted_sign_of_the_shell_is_only_a_character(tmp_path: Path) -> None:
 
 
 UNSPEAKABLE = {
-    "an argument without a code": ("providers.p.command", r'[echo, "\ud800"]'),
-    "a variable's value with a NUL": ("providers.p.env.A", r'"\0"'),
-    "a variable's name with a NUL": ("providers.p.env", r'{"A\0": b}'),
-    "a variable's name with =": ("providers.p.env", '{"A=B": c}'),
+    "an argument without a code": (
+        setting("providers.p.command", r'[echo, "\ud800"]'),
+        "3:14: providers.p.command: has a character that no argument can have",
+    ),
+    "a variable's value with a NUL": (
+        setting("providers.p.env.A", r'"\0"'),
+        "5:10: providers.p.env.A: has a character that no variable can have",
+    ),
+    "a variable's name with a NUL": (
+        setting("providers.p.env", r'{"A\0": b}'),
+        r"4:11: providers.p.env.A\x00: no variable can have this name",
+    ),
+    "a variable's name with =": (
+        setting("providers.p.env", '{"A=B": c}'),
+        "4:11: providers.p.env.A=B: no variable can have this name",
+    ),
+    "a class without a code": (
+        setting("providers.p.class", r'"module.\ud800"'),
+        r'3:12: providers.p.class: must be text, not "module.\ud800"',
+    ),
 }
 
 
-@pytest.mark.parametrize(("path", "value"), UNSPEAKABLE.values(), ids=UNSPEAKABLE)
-def test_what_no_process_can_be_given_is_refused(tmp_path: Path, path: str, value: str) -> None:
-    text = setting(path, value)
-
-    assert [sentence.split(":")[0] for sentence in mistakes(tmp_path, text)] == [place(text).split(":")[0]]
+@pytest.mark.parametrize(("text", "sentence"), UNSPEAKABLE.values(), ids=UNSPEAKABLE)
+def test_what_no_process_can_be_given_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    assert mistakes(tmp_path, text) == [sentence]
 
 
 def test_what_the_class_is_told_must_be_what_the_daemon_knows(tmp_path: Path) -> None:
@@ -264,6 +278,14 @@ providers:
         '7:19: providers.p.config.server_url: is "http://elsewhere:8000", but this daemon listens at '
         '"http://localhost:8000": make them equal or leave it out',
     ]
+
+
+def test_a_name_that_was_left_empty_is_called_so(tmp_path: Path) -> None:
+    (sentence,) = mistakes(tmp_path, setting("providers.p.config.name", ""))
+
+    assert sentence == (
+        '5:7: providers.p.config.name: is empty, but the block is called "p": make them equal'
+    )
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8000", "http://localhost:8000/"])

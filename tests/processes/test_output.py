@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
@@ -91,14 +94,36 @@ def test_a_link_in_the_place_of_the_file_is_not_followed(output: Output, tmp_pat
     assert output.lost == len(output.last(1)[0].cri())
 
 
-def test_what_a_full_disk_does_not_take_is_counted() -> None:
-    output = Output("p", "/dev/full")
-    output.add("stdout", lines(b"one", b"two"))
-    output.add("stderr", lines(b"three"))
+@contextmanager
+def room_for(output: Output, size: int) -> Iterator[None]:
+    """The disk takes only `size` bytes more for the file (setrlimit(2))."""
+    held = os.stat(output.path).st_size if os.path.exists(output.path) else 0
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (held + size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_a_full_disk_does_not_take_is_counted(output: Output) -> None:
+    with room_for(output, 0):
+        output.add("stdout", lines(b"one", b"two"))
+        output.add("stderr", lines(b"three"))
 
     assert output.lost == sum(len(record.cri()) for record in output.last(10))
     assert [record.line for record in output.last(10)] == [b"one", b"two", b"three"]
-    output.close()
+
+
+def test_a_record_for_which_there_was_no_room_spoils_no_other(output: Output) -> None:
+    with room_for(output, 10):
+        output.add("stdout", lines(b"one"))
+    output.add("stdout", lines(b"two"))
+    one, two = output.last(2)
+    torn, *whole = Path(output.path).read_bytes().splitlines(keepends=True)
+
+    assert (torn, whole) == (one.cri()[:10] + b"\n", [two.cri()])
+    assert output.lost == len(one.cri()) - 10
 
 
 def test_writing_goes_on_when_it_is_possible_again(tmp_path: Path) -> None:
@@ -193,7 +218,7 @@ async def test_a_follower_waits_for_news(output: Output) -> None:
 @pytest.mark.anyio
 async def test_a_slow_follower_costs_a_bounded_number_of_bytes_and_is_told_what_it_missed() -> None:
     follower = Follower()
-    fitting = FOLLOWER_SIZE // (RECORD_COST + 100)
+    fitting = 1024 * 1024 // (RECORD_COST + 100)
     follower.offer(record(b"x" * 100) for _ in range(fitting + 5))
     records, missed = await follower.take()
 

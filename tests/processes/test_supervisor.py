@@ -108,6 +108,19 @@ async def test_whoever_is_told_of_an_end_is_told_its_last_words(tmp_path: Path) 
         assert process.reason == "exited with 3: no such model"
 
 
+async def test_who_holds_the_pipes_of_the_dead_hides_no_words(tmp_path: Path) -> None:
+    script = "echo out; printf unfinished >&2; sleep 1000 & exit 3"
+    async with supervising(tmp_path, command("p", script)) as supervisor:
+        supervisor.start_all()
+        process = await supervisor.becomes("p", State.EXITED)
+        ((_, _, end, lines),) = supervisor.ends
+
+        assert (str(end), lines) == ("exited with 3: unfinished", ["unfinished"])
+        assert process.reason == "exited with 3: unfinished"
+        assert printed(tmp_path, "p", b"stdout") == [b"out"]
+        assert printed(tmp_path, "p", b"stderr") == [b"unfinished"]
+
+
 async def test_a_flood_of_one_holds_up_no_other(tmp_path: Path) -> None:
     # A directory in the place of its file: what a flood prints need not fill the disk.
     (tmp_path / "flood.log").mkdir()
