@@ -149,4 +149,14 @@ class Calls:
         elif error:
             await self._send("result", {"id": call.id, "ok": False, "error": error})
         else:
+            await self._answer_with(call, result)
+
+    async def _answer_with(self, call: Call, result: Any) -> None:
+        try:
             await self._send("result", {"id": call.id, "ok": True, "result": result})
+        except RecursionError:
+            # The transport walks through it, and gives up long before the encoder does.
+            error = CallError(
+                "provider_error", f'the result of "{call.method}" is nested too deeply to be sent'
+            )
+            await self._send("result", {"id": call.id, "ok": False, "error": error.wire()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -51,6 +52,7 @@ def client(hub_socket: str | None) -> SocketIO:
     client: SocketIO = socketio.AsyncClient(
         reconnection=False,
         handle_sigint=False,
+        json=json,  # engineio's own refuses integers of over 100 digits
         logger=quiet,
         engineio_logger=quiet,
         http_session=session,

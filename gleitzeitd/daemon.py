@@ -8,8 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
 
 import anyio
 import structlog
@@ -43,50 +42,60 @@ class Daemon:
         self.about = About(os.path.abspath(house.path), control, (), 0.0)
         self.hub = Hub(house.specs, house.disabled, Tokens(self.token), self._facts())
         self.supervisor = Supervisor(house.specs, premises.logs_directory(), self._callbacks())
+        for name, instance in self.supervisor.instances.items():
+            self.hub.registry.stands(name, Standing.of(instance.process))
 
     async def run(self) -> None:
         """Bind everything, start the providers, serve until a signal or a shutdown. Raises OccupiedError."""
+        with self.hold():
+            await self.serve()
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold the lock, the sockets and the token file. Raises OccupiedError."""
         with contextlib.ExitStack() as held:
             held.enter_context(premises.lock(self.control_path))
-            control = held.enter_context(premises.unix_socket(self.control_path, 0o660, group=True))
+            self._control = held.enter_context(premises.unix_socket(self.control_path, 0o660, group=True))
             tcp = premises.tcp_sockets(self.house.server_url)
             for listening in tcp:
                 held.enter_context(listening)
             unix = held.enter_context(premises.unix_socket(places.hub_socket(self.control_path), 0o666))
             held.enter_context(premises.token_file(self.control_path, self.token))
             self.about.hub = tuple(_url(listening) for listening in tcp)
-            await self._serve(control, [unix, *tcp])
+            self._listening = [unix, *tcp]
+            yield
 
-    async def _serve(self, control: socket.socket, hub: list[socket.socket]) -> None:
+    async def serve(self) -> None:
+        """Run what is held, until a signal or a shutdown."""
+        async with anyio.create_task_group() as tasks:
+            # Heard before the first spawn and until the last socket is closed.
+            await tasks.start(self._hear)
+            await self._serve()
+            tasks.cancel_scope.cancel()
+
+    async def _serve(self) -> None:
         self.about.started = anyio.current_time()
         async with anyio.create_task_group() as tasks:
-            await tasks.start(self.hub.run, hub)
-            await tasks.start(Control(self.supervisor, self.hub, self.about).run, control)
+            await tasks.start(self.hub.run, self._listening)
+            await tasks.start(Control(self.supervisor, self.hub, self.about).run, self._control)
             tasks.start_soon(self.supervisor.run)
             self.about.state = "running"
             log.info(
                 "daemon runs", config=self.about.config, control=self.control_path, hub=self.about.hub[0]
             )
-            async with self._signals_are_heard():
-                if self.house.auto_start:
-                    self._tell_all(core.Start())
-                await self.about.shutdown.wait()
-                self.about.state = "stopping"
-                log.info("daemon stops")
-                self._tell_all(core.Stop())
-                await self.supervisor.until(self.supervisor.at_rest)
+            if self.house.auto_start:
+                self._tell_all(core.Start())
+            await self.about.shutdown.wait()
+            self.about.state = "stopping"
+            log.info("daemon stops")
+            self._tell_all(core.Stop())
+            await self.supervisor.until(self.supervisor.at_rest)
             tasks.cancel_scope.cancel()
 
-    @asynccontextmanager
-    async def _signals_are_heard(self) -> AsyncIterator[None]:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._hear)
-            yield
-            tasks.cancel_scope.cancel()
-
-    async def _hear(self) -> None:
+    async def _hear(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """The first signal stops; each further one presses harder."""
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            task_status.started()
             async for _ in signals:
                 if self.about.shutdown.is_set():
                     self._tell_all(core.Stop())
@@ -98,7 +107,9 @@ class Daemon:
 
     # What the processes need of the hub.
     def _callbacks(self) -> Callbacks:
-        return Callbacks(launch=self._launch, drain=self._drain, changed=self._changed, exited=self._exited)
+        return Callbacks(
+            launch=self._launch, drain=self.hub.drain, changed=self._changed, exited=self._exited
+        )
 
     def _launch(self, spec: Spec, generation: int) -> Launch:
         marker = f"{os.getpid()}:{spec.name}:{generation}"
@@ -127,9 +138,6 @@ class Daemon:
             else self.house.server_url,
             "token": token,
         }
-
-    def _drain(self, name: str, generation: int) -> None:
-        self.hub.drain(name, generation)
 
     def _changed(self, spec: Spec, before: Process, after: Process) -> None:
         standing = Standing.of(after)

@@ -25,17 +25,18 @@ _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
 async def run(daemon: Daemon) -> None:
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_show_output, daemon)
-        tasks.start_soon(_show_hints, daemon)
-        await daemon.run()
-        tasks.cancel_scope.cancel()
+    with daemon.hold():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_show_output, daemon)
+            tasks.start_soon(_show_hints, daemon)
+            await daemon.serve()
+            tasks.cancel_scope.cancel()
 
 
 async def _show_output(daemon: Daemon) -> None:
     names = list(daemon.supervisor.instances)
     width = max((len(name) for name in names), default=0)
-    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    coloured = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     prefixes = {name: _prefix(name.ljust(width), at, coloured) for at, name in enumerate(names)}
     follower = Follower()
     with ExitStack() as stack:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
+import queue
 import sys
+import threading
+import time
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -18,6 +22,10 @@ if "rich" not in sys.modules:
 else:
     import structlog
 
+MOST_LINES = 10_000
+"""Lines that may wait for somebody to read them."""
+LAST_MOMENT = 1.0
+"""Seconds that the end of the daemon waits for its last lines to be read."""
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
 
 
@@ -25,6 +33,7 @@ def configure(*, for_people: bool) -> None:
     """`LOG_LEVEL` names the least level that is shown; INFO otherwise."""
     level = LEVELS.get(os.environ.get("LOG_LEVEL", "INFO").upper(), LEVELS["INFO"])
     stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if for_people else "iso", utc=not for_people)
+    stderr = _Stderr()
     logging.basicConfig(level=logging.WARNING, handlers=[_Foreign()], force=True)
     structlog.configure(
         processors=[
@@ -36,7 +45,7 @@ def configure(*, for_people: bool) -> None:
             else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: _Stderr(),
+        logger_factory=lambda *_: stderr,
         cache_logger_on_first_use=True,
     )
 
@@ -54,13 +63,41 @@ class _Foreign(logging.Handler):
 
 
 class _Stderr:
-    """Prints; when nobody is left to read it, the daemon's work goes on all the same."""
+    """Prints from a thread of its own: a log that nobody reads must not hold the daemon.
+
+    What is too much to wait is dropped and counted; when nobody is left to read, work goes on all the same.
+    """
+
+    def __init__(self) -> None:
+        self._lines: queue.Queue[str] = queue.Queue(MOST_LINES)
+        self._dropped = 0
+        threading.Thread(target=self._print, name="log", daemon=True).start()
+        atexit.register(self._finish)
 
     def msg(self, line: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            print(line, file=sys.stderr, flush=True)
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self._dropped += 1
 
     debug = info = warning = error = critical = exception = msg
+
+    def _print(self) -> None:
+        while True:
+            line = self._lines.get()
+            if dropped := self._dropped:
+                self._dropped -= dropped
+                line = f"({dropped} lines of this log are missing here: nobody read it)\n{line}"
+            with contextlib.suppress(OSError, ValueError):
+                print(line, file=sys.stderr, flush=True)
+            self._lines.task_done()
+
+    def _finish(self) -> None:
+        """Give what waits a last moment."""
+        deadline = time.monotonic() + LAST_MOMENT
+        with self._lines.all_tasks_done:
+            while self._lines.unfinished_tasks and (left := deadline - time.monotonic()) > 0:
+                self._lines.all_tasks_done.wait(left)
 
 
 def _sentence(_: object, __: str, event: MutableMapping[str, Any]) -> str:

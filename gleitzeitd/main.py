@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from gleitzeit_extensions import places
@@ -26,6 +27,7 @@ def main() -> int:
 
 def serve(config: str | None, socket: str | None, *, foreground: bool) -> int:
     """Run until stopped; the exit status. `foreground`: for someone who watches a terminal."""
+    _open_standard_streams()
     # Imported here so that `--help` and mistakes in the command line are answered at once; the log comes
     # first, since it decides what structlog takes along.
     from gleitzeitd import logging
@@ -46,12 +48,21 @@ def serve(config: str | None, socket: str | None, *, foreground: bool) -> int:
     except GleitzeitError as exc:
         print(exc, file=sys.stderr)
         return 2 if isinstance(exc, ConfigError) else 1
+    except KeyboardInterrupt:
+        return 130
     return 0
+
+
+def _open_standard_streams() -> None:
+    """What was closed would be taken by the next file opened, and a print would go there."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _control_path(given: str | None) -> str:
     """Where this daemon is to listen: a daemon makes its own place, it does not look for another's."""
-    import os
-
     chosen = given or os.environ.get("GLEITZEIT_SOCKET")
     return os.path.abspath(chosen) if chosen else os.path.join(places.own_run_directory(), places.CONTROL)

@@ -62,7 +62,8 @@ def _open(path: str, flags: int, mode: int) -> int:
 def lock(control: str) -> Iterator[None]:
     """Be the only daemon in the directory of this control socket. Raises OccupiedError."""
     run = os.path.dirname(control)
-    _make_directory(run, 0o711)
+    # Children of other users must get to the hub's socket, which only root has; below /tmp nobody else need.
+    _make_directory(run, 0o711 if os.geteuid() == 0 else 0o700)
     path = os.path.join(run, "lock")
     with _explained(f"cannot lock {path}"):
         descriptor = _open(path, os.O_RDWR, 0o600)

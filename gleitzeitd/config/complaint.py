@@ -19,6 +19,7 @@ _SENTENCES = {
     "int_type": "must be a whole number",
     "float_type": 'must be a number of seconds or a duration like "30s"',
     "string_type": "must be text",
+    "string_unicode": "must be text",
     "dict_type": "must be a mapping of keys to values",
     "list_type": "must be a list",
     "model_type": "must be a mapping of keys to values",

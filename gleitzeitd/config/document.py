@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.scalarbool import ScalarBoolean
 
 from gleitzeitd.config.source import LARGEST, read_text
 from gleitzeitd.config.written import Constructor, Float, Int, as_written
@@ -112,6 +113,8 @@ class Plain:
                 return [self.of(v, (*path, at)) for at, v in enumerate(node)]
             case bool() | None | Int() | Float():
                 return node
+            case ScalarBoolean():
+                return bool(node)
             case datetime.date():
                 return node.isoformat()
             case str():

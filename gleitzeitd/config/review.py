@@ -16,11 +16,10 @@ from urllib.parse import urlsplit
 
 from gleitzeitd.config.document import Document, Problem
 from gleitzeitd.config.schema import DEFAULT_SERVER_URL
+from gleitzeitd.core.spec import NAME_RULE, is_name
 
-_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 _OF_A_SHELL = re.compile(r"[|&;<>()`]")
-LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,8 @@ class Review:
             yield self.document.problem(("global", "default_server_url"), sentence)
 
     def _name(self, name: str) -> Iterator[Problem]:
-        if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME or name == "all":
-            rule = (
-                f"letters, digits, _ . and - (not at the ends), at most {LONGEST_NAME}, and not the word all"
-            )
-            sentence = f"a provider's name is made of {rule}"
+        if not is_name(name):
+            sentence = f"a provider's name is made of {NAME_RULE}"
             yield self.document.problem(("providers", name), sentence, key=True)
 
     def _target(self, name: str, block: Mapping[str, Any]) -> Iterator[Problem]:
@@ -82,7 +78,8 @@ class Review:
             return
         path = ("providers", name, "config")
         if (told := config.get("name", name)) != name:
-            sentence = f'is "{told}", but the block is called "{name}": make them equal'
+            shown = "empty" if told is None else f'"{told}"'
+            sentence = f'is {shown}, but the block is called "{name}": make them equal'
             yield self.document.problem((*path, "name"), sentence)
         url = self._section("global").get("default_server_url", DEFAULT_SERVER_URL)
         told = config.get("server_url", url)

@@ -119,6 +119,8 @@ class Control:
 
     async def _steer(self, request: web.Request) -> web.Response:
         demand(request, Role.OPERATOR)
+        if self._about.state == "stopping":
+            raise CallError("no_instance", "the daemon is stopping")
         action = request.path.rpartition("/")[2]
         body = await _body(request)
         names, timeout = body.get("names"), body.get("timeout", 60)
@@ -159,8 +161,9 @@ class Control:
         )
 
     async def _invoke(self, request: web.Request) -> web.Response:
-        result = await self._hub.router.invoke(await _request(request))
-        return web.json_response({"result": result})
+        asked = await _request(request)
+        text = _encoded({"result": await self._hub.router.invoke(asked)})
+        return web.Response(text=text, content_type="application/json")
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         asked = await _request(request)
@@ -200,7 +203,15 @@ class JsonLines:
         await response.write_eof()
 
     async def write(self, line: dict[str, Any]) -> None:
-        await self.response.write(json.dumps(line).encode() + b"\n")
+        await self.response.write(_encoded(line).encode() + b"\n")
+
+
+def _encoded(answer: dict[str, Any]) -> str:
+    """Raises CallError for what a provider answered with that is not JSON."""
+    try:
+        return json.dumps(answer)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise CallError("protocol", f"the provider answered with what is not JSON: {exc}") from exc
 
 
 async def _request(request: web.Request) -> Request:

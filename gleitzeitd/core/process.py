@@ -17,6 +17,8 @@ RECONNECT_TIME = 5.0
 """Seconds that a provider may live without its connection before it is replaced."""
 REPLACE_GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL for a process that failed: there is nothing to finish."""
+SPAWN_PAUSE = 0.5
+"""Seconds at least between two spawns when the first one failed."""
 KILL_AGAIN = 1.0
 """Seconds after which what survived SIGKILL is killed again."""
 MISTAKES = frozenset({78, 126, 127})
@@ -338,6 +340,8 @@ def _ready(process: Process, now: float) -> Step:
 
 
 def _disconnected(process: Process, now: float) -> Step:
+    if process.phase is Phase.DRAINING:
+        return _terminate(process, now)  # Nobody is left to drain.
     if process.state is not State.RUNNING or not process.connected:
         return process, ()
     lost = replace(process, connected=False, reason="its connection is lost")
@@ -436,7 +440,8 @@ def _again(process: Process, now: float) -> Step:
     """Start again: at once after a first crash of what had been RUNNING, else after a growing delay."""
     next_in_row = replace(process, row=process.row + 1)
     at_once = process.row == 0 and process.ready_at is not None
-    if at_once or process.rules.initial == 0:
+    lived = process.end is not None
+    if lived and (at_once or process.rules.initial == 0):
         return _spawn(replace(next_in_row, restarts=process.restarts + 1), now)
     waiting = replace(next_in_row, doublings=process.doublings + 1)
     return replace(_rest(waiting, State.BACKOFF, process.reason, now), deadline=now + _delay(process)), ()
@@ -448,7 +453,9 @@ def _delay(process: Process) -> float:
     The spread comes from name and generation, so that the function stays pure and neighbours differ.
     """
     rules = process.rules
-    exact = min(rules.max_delay, rules.initial * 2.0 ** min(process.doublings, 60))
+    # A spawn that fails takes no time at all: without any delay it would be tried without end.
+    initial = rules.initial if process.end is not None else max(rules.initial, SPAWN_PAUSE)
+    exact = min(max(rules.max_delay, initial), initial * 2.0 ** min(process.doublings, 60))
     spread = zlib.crc32(f"{process.name}:{process.generation}".encode()) / 0xFFFFFFFF
     return exact * (0.8 + 0.4 * spread)
 

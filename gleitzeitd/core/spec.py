@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+LONGEST_NAME = 100
+NAME_RULE = f"letters, digits, _ . and - (not at the ends), at most {LONGEST_NAME}, and not the word all"
+
+
+def is_name(text: str) -> bool:
+    """Whether a provider may be called so: it has to fit in file names and commands."""
+    return _NAME.fullmatch(text) is not None and len(text) <= LONGEST_NAME and text != "all"
 
 
 class Policy(StrEnum):

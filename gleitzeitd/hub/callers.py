@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
+import structlog
 from anyio.abc import TaskGroup
 
 from gleitzeit_extensions.protocol import WINDOW, CallError, Wire
 from gleitzeitd.hub.calls import Request
 from gleitzeitd.hub.router import Router
 
+log = structlog.get_logger("gleitzeitd")
 Emit = Callable[[str, str, Any], Awaitable[None]]
 MOST_CALLS = 10_000
 """Calls that one connection may have in progress."""
@@ -51,7 +53,7 @@ class Callers:
         for progress in self._progress.pop(sid, {}).values():
             progress.scope.cancel()
 
-    async def _invoke(self, sid: str, data: object = None) -> None:
+    async def _invoke(self, sid: str, data: object = None, *_: object) -> None:
         calls = self._progress.setdefault(sid, {})
         number = data.get("id") if isinstance(data, dict) else None
         try:
@@ -84,6 +86,11 @@ class Callers:
             if sid in self._progress:
                 error = CallError("cancelled", "the caller cancelled it")
                 await self._emit(sid, "result", {"id": number, "ok": False, "error": error.wire()})
+        except Exception as exc:
+            # One call's mistake of ours must not take the hub with it.
+            log.exception("call failed", provider=request.provider, method=request.method)
+            error = CallError("internal", f"{type(exc).__name__} in the daemon: see its log")
+            await self._emit(sid, "result", {"id": number, "ok": False, "error": error.wire()})
         finally:
             self._progress.get(sid, {}).pop(number, None)
 
@@ -105,13 +112,13 @@ class Callers:
                 end = {"id": number, "seq": reading.frames, "error": exc.wire()}
         await self._emit(sid, "end", end)
 
-    async def _credit(self, sid: str, data: object = None) -> None:
+    async def _credit(self, sid: str, data: object = None, *_: object) -> None:
         match data:
             case {"id": str(number), "n": int(frames)} if frames > 0:
                 if progress := self._progress.get(sid, {}).get(number):
                     progress.grant(frames)
 
-    async def _cancel(self, sid: str, data: object = None) -> None:
+    async def _cancel(self, sid: str, data: object = None, *_: object) -> None:
         match data:
             case {"id": str(number)}:
                 if progress := self._progress.get(sid, {}).get(number):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ class LostError(CallError):
     """The instance went away while a call was with it."""
 
 
-class Call:
+class Call(ABC):
     """One answer that is awaited. Its slot is taken until the provider answers or is lost."""
 
     stream = False
@@ -34,27 +35,49 @@ class Call:
     def __init__(self, number: str, deadline: float) -> None:
         self.id = number
         self.deadline = deadline
+
+    @abstractmethod
+    def result(self, data: Mapping[str, Any]) -> None:
+        """Take a `result`, after which nothing more comes."""
+
+    @abstractmethod
+    def end(self, data: Mapping[str, Any]) -> None:
+        """Take an `end`, after which nothing more comes."""
+
+    @abstractmethod
+    def fail(self, error: CallError) -> None:
+        """There will be no answer, or no more of it."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Nobody waits any more."""
+
+
+class Answer(Call):
+    """A call with one result."""
+
+    def __init__(self, number: str, deadline: float) -> None:
+        super().__init__(number, deadline)
         self._answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     async def answer(self) -> Any:
         """The result. Raises CallError."""
         return await self._answer
 
-    def settle(self, data: Mapping[str, Any]) -> bool:
-        """Take a `result`; True when it is the last that comes."""
-        if not self._answer.done():
-            if data.get("ok") is True:
-                self._answer.set_result(data.get("result"))
-            else:
-                self._answer.set_exception(CallError.read(data.get("error")))
-        return True
+    def result(self, data: Mapping[str, Any]) -> None:
+        if data.get("ok") is not True:
+            self.fail(CallError.read(data.get("error")))
+        elif not self._answer.done():
+            self._answer.set_result(data.get("result"))
+
+    def end(self, data: Mapping[str, Any]) -> None:
+        self.fail(CallError("protocol", "an `end` came where a result was asked for"))
 
     def fail(self, error: CallError) -> None:
         if not self._answer.done():
             self._answer.set_exception(error)
 
     def abandon(self) -> None:
-        """Nobody waits any more."""
         self._answer.cancel()
 
 
@@ -111,14 +134,10 @@ class Stream(Call):
         self._ended = True
         self._news.set()
 
-    def settle(self, data: Mapping[str, Any]) -> bool:
+    def result(self, data: Mapping[str, Any]) -> None:
         """A provider may refuse a stream with a `result`."""
-        error = data.get("error") or {
-            "code": "protocol",
-            "message": "a result came where a stream was asked for",
-        }
-        self.end({"error": error})
-        return True
+        no_stream = {"code": "protocol", "message": "a result came where a stream was asked for"}
+        self.end({"error": data.get("error") or no_stream})
 
     def fail(self, error: CallError) -> None:
         if not self._ended and self._error is None:

@@ -34,6 +34,12 @@ class Health:
         else:
             asked.set_exception(CallError.read(data.get("error")))
 
+    def forget(self, registration: Registration) -> None:
+        """The provider is gone: whoever asked it is told."""
+        asked = self._asked.pop(registration, None)
+        if asked is not None and not asked.done():
+            asked.set_exception(CallError("no_instance", f'"{registration.name}" is not connected any more'))
+
     async def ask(self, registration: Registration) -> Mapping[str, Any]:
         """What the provider says, asked now; checks never overlap: who comes meanwhile shares the answer.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 
@@ -14,10 +15,11 @@ from gleitzeitd.hub.registration import Registration
 class Line:
     """Places calls with the registrations of one provider. A call that is placed holds its slot at once."""
 
-    def __init__(self, why_not: Callable[[Call], CallError | None]) -> None:
-        """`why_not` says why a call may not wait any longer; None when it may."""
+    def __init__(self, name: str, limit: int, why_not: Callable[[Call], CallError | None]) -> None:
+        """At most `limit` calls wait. `why_not` says why one may not wait any longer; None when it may."""
         self.registrations: list[Registration] = []
-        self.limit = 1000
+        self._name = name
+        self._limit = limit
         self._why_not = why_not
         self._waiting: deque[tuple[Call, asyncio.Future[Registration]]] = deque()
 
@@ -31,16 +33,20 @@ class Line:
             return registration
         if error := self._why_not(call):
             raise error
-        if len(self._waiting) >= self.limit:
-            raise CallError("overloaded", f"{len(self._waiting)} calls wait already, which is the limit")
+        if len(self._waiting) >= self._limit:
+            sentence = f'{self._limit} calls wait for "{self._name}" already: see routing.queue'
+            raise CallError("overloaded", sentence)
         placed: asyncio.Future[Registration] = asyncio.get_running_loop().create_future()
-        self._waiting.append((call, placed))
+        entry = (call, placed)
+        self._waiting.append(entry)
         try:
             return await placed
         except asyncio.CancelledError:
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(entry)
             if placed.done() and not placed.cancelled() and placed.exception() is None:
                 placed.result().calls.pop(call.id, None)
-            self.fill()
+                self.fill()
             raise
 
     def fill(self) -> None:

@@ -19,5 +19,6 @@ class DirectManager(socketio.AsyncManager):  # type: ignore[misc]  # python-sock
         """Queue an event for the connection `room`; without effect when that is gone."""
         eio_sid = self.eio_sid_from_sid(room, namespace)
         if eio_sid is not None:
-            packet = self.server.packet_class(EVENT, namespace=namespace, data=[event, data])
+            # The protocol has no binary parts: without the search for them, depth is no matter.
+            packet = self.server.packet_class(EVENT, namespace=namespace, data=[event, data], binary=False)
             await self.server._send_packet(eio_sid, packet)

@@ -100,8 +100,10 @@ class Registration:
     def result(self, data: Mapping[str, Any]) -> bool:
         """Take a `result`; True when a slot became free."""
         call = self.calls.pop(str(data.get("id")), None)
+        if call is not None:
+            call.result(data)
         # An answer to what was given up long ago is no mistake of the provider's.
-        return call is not None and call.settle(data)
+        return call is not None
 
     def chunk(self, data: Mapping[str, Any]) -> Stream | None:
         """Take a `chunk`; the stream it belongs to, when that broke the protocol and is to be cancelled."""
@@ -117,10 +119,8 @@ class Registration:
     def end(self, data: Mapping[str, Any]) -> bool:
         """Take an `end`; True when a slot became free."""
         call = self.calls.pop(str(data.get("id")), None)
-        if isinstance(call, Stream):
+        if call is not None:
             call.end(data)
-        elif call is not None:
-            call.fail(CallError("protocol", "an `end` came where a result was asked for"))
         return call is not None
 
     def fail_all(self, error: CallError) -> None:

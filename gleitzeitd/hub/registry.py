@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gleitzeit_extensions.protocol import MAX_FRAME, PROTO, WINDOW, CallError
+from gleitzeitd.core.process import State
 from gleitzeitd.core.routing import Standing, why_not_wait
-from gleitzeitd.core.spec import Routing, Spec
+from gleitzeitd.core.spec import NAME_RULE, Routing, Spec, is_name
 from gleitzeitd.hub.calls import Call, LostError
 from gleitzeitd.hub.line import Line
 from gleitzeitd.hub.registration import Emit, Offer, Registration
@@ -76,8 +77,7 @@ class Registry:
             sentence = why_not_wait(provider, standing, call.deadline)
             return CallError("no_instance", sentence) if sentence else None
 
-        line = self._lines[provider] = Line(why_not)
-        line.limit = self.routing(provider).queue
+        line = self._lines[provider] = Line(provider, self.routing(provider).queue, why_not)
         return line
 
     # What providers do.
@@ -91,6 +91,8 @@ class Registry:
         if earlier is not None:
             raise CallError("conflict", f'this connection is registered as "{earlier.name}" already')
         registration = Registration(sid, offer, grant, pid, self.routing(offer.name).concurrency, emit)
+        standing = self._standings.get(offer.name)
+        registration.draining = standing is not None and standing.state is State.STOPPING
         self._connected[sid] = registration
         line = self._lines.get(offer.name) or self._make_line(offer.name)
         line.registrations.append(registration)
@@ -100,6 +102,8 @@ class Registry:
         return {"ok": True, "session": sid, "proto": PROTO, "max_frame": MAX_FRAME, "window": WINDOW}
 
     def _permit(self, name: str, grant: Grant) -> None:
+        if not is_name(name):
+            raise CallError("invalid_request", f"a provider's name is made of {NAME_RULE}")
         if grant.instance is not None and name != grant.instance:
             raise CallError(
                 "forbidden",
@@ -108,9 +112,9 @@ class Registry:
         if grant.instance is None and name in self.specs:
             raise CallError("forbidden", f'"{name}" is run by this daemon: disable it or choose another name')
 
-    def replaced(self, grant: Grant) -> list[Registration]:
-        """Connections of the same generation: a newer one takes their place."""
-        return [] if grant.instance is None else [r for r in self._connected.values() if r.grant == grant]
+    def of(self, grant: Grant) -> list[Registration]:
+        """The connections of a generation."""
+        return [r for r in self._connected.values() if grant.instance is not None and r.grant == grant]
 
     def update(self, registration: Registration, data: object) -> None:
         """Raises CallError."""
@@ -168,6 +172,9 @@ class Registry:
     # What the supervisor says.
     def stands(self, provider: str, standing: Standing) -> None:
         self._standings[provider] = standing
+        if standing.state is State.STOPPING:
+            for registration in self.registrations(provider):
+                registration.draining = True
         if line := self._lines.get(provider):
             line.reconsider()
 
@@ -183,7 +190,7 @@ class Registry:
     def drain(self, instance: str, generation: int) -> list[Registration]:
         """Give the generation no more calls; the registrations that are to be told."""
         grant = Grant(instance, generation)
-        draining = [r for r in self._connected.values() if r.grant == grant]
+        draining = self.of(grant)
         for registration in draining:
             registration.draining = True
         if not any(registration.calls for registration in draining):

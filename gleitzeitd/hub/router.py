@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Callable
 from types import TracebackType
@@ -10,8 +11,8 @@ from typing import Any, Self
 
 import anyio
 
-from gleitzeit_extensions.protocol import WINDOW, CallError, Wire
-from gleitzeitd.hub.calls import Call, LostError, Request, Stream
+from gleitzeit_extensions.protocol import MAX_FRAME, WINDOW, CallError, Wire
+from gleitzeitd.hub.calls import Answer, Call, LostError, Request, Stream
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.registry import Registry
 
@@ -46,12 +47,20 @@ class Router:
 
     async def _answer(self, request: Request, deadline: float) -> Any:
         idempotent = self.may_repeat(request)
+        lost: LostError | None = None
         for attempt in itertools.count(1):
-            call = Call(self.next_id(), deadline)
-            registration = await self.send(request, call, attempt)
+            call = Answer(self.next_id(), deadline)
+            try:
+                registration = await self.send(request, call, attempt)
+            except CallError as exc:
+                # It was known a moment ago: that it left says more than that it is not there.
+                if lost is not None and exc.code == "not_found.provider":
+                    raise lost from exc
+                raise
             try:
                 return await call.answer()
-            except LostError:
+            except LostError as exc:
+                lost = exc
                 if not idempotent or attempt == ATTEMPTS:
                     raise
             except anyio.get_cancelled_exc_class():
@@ -82,6 +91,7 @@ class Router:
         if call.deadline < math.inf:
             frame["deadline_ms"] = max(0, round((call.deadline - anyio.current_time()) * 1000))
         try:
+            _check(request, frame)
             await registration.emit("invoke", frame)
         except BaseException:
             self.cancel(registration, call, call.deadline)
@@ -180,3 +190,16 @@ class Reading:
 
 def _named(request: Request) -> str:
     return f'"{request.provider}" {request.method}'
+
+
+def _check(request: Request, frame: Wire) -> None:
+    """Raises CallError for what would cut the provider's connection instead of reaching it."""
+    try:
+        size = len(json.dumps(frame, separators=(",", ":"), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as exc:
+        sentence = f"the arguments for {_named(request)} cannot be sent as JSON: {exc}"
+        raise CallError("invalid_request", sentence) from exc
+    if size > MAX_FRAME:
+        most = f"the {MAX_FRAME:,} that one message may have"
+        sentence = f"the call of {_named(request)} is {size:,} bytes of JSON, more than {most}"
+        raise CallError("too_large", sentence, {"size": size, "limit": MAX_FRAME})

@@ -6,6 +6,8 @@ handler only does the bookkeeping; what takes time is started in the hub's task 
 
 from __future__ import annotations
 
+import json
+import logging
 import socket
 import struct
 from collections.abc import Callable, Mapping
@@ -64,8 +66,10 @@ class Hub:
             max_http_buffer_size=TRANSPORT_LIMIT,
             # Browsers of other sites must not reach it; an empty list would switch the check off.
             cors_allowed_origins=None,
-            logger=False,
-            engineio_logger=False,
+            # engineio's own refuses integers of over 100 digits.
+            json=json,
+            logger=logging.getLogger("socketio"),
+            engineio_logger=logging.getLogger("engineio"),
         )
 
     async def run(
@@ -91,6 +95,10 @@ class Hub:
 
     async def _close(self, runner: web.AppRunner) -> None:
         with anyio.move_on_after(2, shield=True):
+            # A farewell would wait for peers that are frozen.
+            for connection in runner.server.connections if runner.server else ():
+                if connection.transport is not None:
+                    connection.transport.abort()
             await self._sio.shutdown()
             await runner.cleanup()
 
@@ -143,10 +151,14 @@ class Hub:
     # Providers.
     async def _connect_provider(self, sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
         grant, pid = self._admit(environ, auth)
-        for older in self.registry.replaced(grant):
-            self._left(older.sid)
-            self._tasks.start_soon(partial(self._sio.disconnect, older.sid, namespace=PROVIDERS))
         self._peers[sid] = (grant, pid)
+
+    def _replace(self, grant: Grant, *, but: str) -> None:
+        """A newer connection of one generation takes the place of the older."""
+        for older in self.registry.of(grant):
+            if older.sid != but:
+                self._left(older.sid)
+                self._tasks.start_soon(partial(self._sio.disconnect, older.sid, namespace=PROVIDERS))
 
     async def _disconnect_provider(self, sid: str, *_: object) -> None:
         self._peers.pop(sid, None)
@@ -157,12 +169,18 @@ class Hub:
             watch.cancel()
         registration = self.registry.registration(sid)
         self.registry.disconnected(sid, on_purpose=on_purpose)
-        if registration is not None and registration.is_external:
+        if registration is None:
+            return
+        self.health.forget(registration)
+        if registration.is_external:
             log.info("external provider left", name=registration.name)
 
-    async def _register(self, sid: str, data: object = None) -> Wire:
-        grant, pid = self._peers.get(sid, (Grant(), None))
+    async def _register(self, sid: str, data: object = None, *_: object) -> Wire:
         try:
+            if sid not in self._peers:
+                raise CallError("protocol", "this connection has ended")
+            grant, pid = self._peers[sid]
+            self._replace(grant, but=sid)
             answer = self.registry.register(sid, grant, pid, data, partial(self._emit, PROVIDERS, sid))
         except CallError as exc:
             log.warning("registration refused", reason=exc.message)
@@ -181,7 +199,7 @@ class Hub:
             await self.health.watch(registration, spec.health_interval if spec else 30.0)
 
     async def _from_provider(
-        self, take: Callable[[Registration, Wire], None], sid: str, data: object = None
+        self, take: Callable[[Registration, Wire], None], sid: str, data: object = None, *_: object
     ) -> None:
         registration = self.registry.registration(sid)
         try:

@@ -14,7 +14,8 @@ import anyio
 from gleitzeitd.processes import containment
 
 LOOK_AGAIN = 0.005
-"""Seconds between two looks at what was killed and has yet to vanish."""
+"""Seconds until the second look at what was killed and has yet to vanish; the pauses double."""
+LONGEST_PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ class Child:
     def signal(self, number: signal.Signals) -> None:
         """Send to its process group, as long as that is certainly its own."""
         if self._code is None:
-            with contextlib.suppress(ProcessLookupError):
+            # One that became another user's is out of our reach.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
 
     async def exited(self) -> int:
@@ -105,12 +107,14 @@ class Child:
 
     async def clear(self) -> None:
         """Kill what its life left behind, until nothing is left."""
+        pause = LOOK_AGAIN
         while containment.has_adopted(self._siblings) and (
             left := containment.remains(self.pid, self._marker)
         ):
             for stat in left:
                 containment.kill(stat)
-            await anyio.sleep(LOOK_AGAIN)
+            await anyio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
             containment.reap_adopted(self._siblings)
 
     def kill(self) -> None:

@@ -17,7 +17,9 @@ _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 def become_subreaper() -> None:
-    """Let orphaned descendants become children of this process (prctl(2))."""
+    """Let orphaned descendants become children of this process (prctl(2)), and keep their exit statuses."""
+    # Ignored, as it may have been inherited, the kernel would reap for us and the statuses would be lost.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
@@ -51,23 +53,40 @@ def has_adopted(children: set[int]) -> bool:
     are reaped, which nobody does meanwhile. Where the kernel has no such list (proc(5)), the answer is yes.
     """
     try:
-        for task in os.listdir("/proc/self/task"):
-            with open(f"/proc/self/task/{task}/children", "rb") as file:
-                if not children.issuperset(map(int, file.read().split())):
-                    return True
+        return not children.issuperset(_children())
     except FileNotFoundError:
         return True
-    return False
+
+
+def adopted(children: set[int]) -> list[Stat]:
+    """This process's living children beside `children`."""
+    try:
+        pids = _children()
+    except FileNotFoundError:
+        pids = _everything()
+    me = os.getpid()
+    found = [Stat.of(pid) for pid in pids if pid not in children]
+    return [stat for stat in found if stat is not None and stat.parent == me and stat.state not in "ZX"]
+
+
+def _children() -> list[int]:
+    pids = list[int]()
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/children", "rb") as file:
+            pids.extend(map(int, file.read().split()))
+    return pids
+
+
+def _everything() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def remains(leader: int, marker: str) -> list[Stat]:
     """Everything of the life that `leader` began which is neither the leader nor already dead."""
     me, found = os.getpid(), list[Stat]()
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or (pid := int(name)) == leader:
-            continue
+    for pid in _everything():
         stat = Stat.of(pid)
-        if stat is None or stat.state in "ZX":
+        if pid == leader or stat is None or stat.state in "ZX":
             continue
         if stat.session == leader or (stat.parent == me and _carries(pid, marker)):
             found.append(stat)
@@ -84,7 +103,8 @@ def _carries(pid: int, marker: str) -> bool:
 
 def kill(stat: Stat) -> None:
     """SIGKILL to exactly this process: a pid that was given to another one since is never signalled."""
-    with contextlib.suppress(ProcessLookupError):
+    # One that became another user's is out of our reach; it is looked for again.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         handle = os.pidfd_open(stat.pid)
         try:
             now = Stat.of(stat.pid)

@@ -138,6 +138,7 @@ class Output:
         self._ring = Ring(RING_SIZE)
         self._followers: set[Follower] = set()
         self._file: int | None = None
+        self._torn = False
 
     def last(self, count: int, stream: str | None = None) -> list[Record]:
         """The newest `count` records, oldest first."""
@@ -169,9 +170,13 @@ class Output:
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
                 self._file = os.open(self.path, flags, 0o640)
                 os.fchmod(self._file, 0o640)  # open honours the umask.
-            written = os.write(self._file, data)
+            # A record that was torn by a full disk must not swallow the next one.
+            torn = b"\n" if self._torn else b""
+            written = max(0, os.write(self._file, torn + data) - len(torn))
         except OSError:
             written = 0
+        else:
+            self._torn = data[:written][-1:] not in (b"", b"\n") or (self._torn and not written)
         self.lost += len(data) - written
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import errno
 import math
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from anyio.abc import TaskGroup
 
 from gleitzeitd.core import process as core
 from gleitzeitd.core.process import AT_REST, End, Process, State, step
-from gleitzeitd.core.spec import Spec
+from gleitzeitd.core.spec import CommandTarget, Spec
 from gleitzeitd.processes import containment
 from gleitzeitd.processes.child import Child, Launch
 from gleitzeitd.processes.output import Output, Reader
@@ -29,7 +30,9 @@ from gleitzeitd.processes.output import Output, Reader
 log = structlog.get_logger("gleitzeitd")
 LAST_OUTPUT = 2.0
 """Seconds that output may still come after a process and all it started are gone."""
-MISTAKEN = frozenset({errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.ELOOP, errno.EISDIR})
+MISTAKEN = frozenset(
+    {errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.ELOOP, errno.EISDIR, errno.E2BIG}
+)
 """What only a human can mend when a program cannot be executed (execve(2))."""
 
 
@@ -92,14 +95,15 @@ class Supervisor:
     async def run(self) -> None:
         """Supervise until cancelled; what still runs then is killed."""
         containment.become_subreaper()
+        # What was there before is somebody else's: a shell may have had jobs when it became the daemon.
+        self._children.update(stat.pid for stat in containment.adopted(self._children))
         try:
             async with anyio.create_task_group() as lives:
                 lives.start_soon(self._reap_adopted)
                 while True:
                     self._handle_events(lives)
                     self._handle_deadlines(lives)
-                    if not self._events:
-                        await self._wait()
+                    await self._wait()
         finally:
             with anyio.move_on_after(LAST_OUTPUT, shield=True):
                 await self._clear_away()
@@ -112,19 +116,27 @@ class Supervisor:
         for child in living:
             await child.exited()
             await child.clear()
+        # What hid its session and its mark is still a child of ours.
+        for stat in containment.adopted(self._children):
+            containment.kill(stat)
         for instance in self.instances.values():
             instance.output.close()
 
     async def _wait(self) -> None:
         deadlines = (i.process.deadline for i in self.instances.values())
-        with anyio.CancelScope(deadline=min((d for d in deadlines if d is not None), default=math.inf)):
+        deadline = min((d for d in deadlines if d is not None), default=math.inf)
+        # With news there already this is a mere breath, which the rest of the daemon needs all the same.
+        with anyio.CancelScope(deadline=deadline):
             await self._news.wait()
 
     def _handle_events(self, lives: TaskGroup) -> None:
         self._news = anyio.Event()
-        while self._events:
+        for _ in range(len(self._events)):
             instance, event = self._events.popleft()
             self._apply(instance, event, lives)
+        self._tell_waiters()
+
+    def _tell_waiters(self) -> None:
         self._change.set()
         self._change = anyio.Event()
 
@@ -138,7 +150,7 @@ class Supervisor:
             if instance.child is not None and instance.child.has_ended() and not _is_ending(instance):
                 continue
             self._apply(instance, core.Elapsed(), lives)
-            self._change.set()
+            self._tell_waiters()
 
     def _apply(self, instance: Instance, event: core.Event, lives: TaskGroup) -> None:
         before = instance.process
@@ -227,7 +239,7 @@ def _last_words(lines: list[str]) -> str:
 
 def _spawn_failure(spec: Spec, exc: OSError) -> str:
     """The sentence for a spawn that failed."""
-    program = str(exc.filename or "the process")
+    program = spec.target.argv[0] if isinstance(spec.target, CommandTarget) else sys.executable
     match exc.errno:
         case errno.ENOENT if spec.cwd is not None and not os.path.isdir(spec.cwd):
             why = f'there is no directory "{spec.cwd}"'

@@ -185,6 +185,14 @@ def test_a_spawn_that_failed_is_a_failure_like_another() -> None:
     assert (process.state, process.reason) == (State.BACKOFF, "no memory")
 
 
+def test_spawns_that_fail_are_never_tried_without_a_delay() -> None:
+    rules = replace(COMMAND, initial=0, intensity=0, max_retry_attempts=0)
+    process = play(rules, (0, Start()), (0, SpawnFailed(1, "no memory", mistake=False)))
+    assert process.state is State.BACKOFF
+    assert process.deadline is not None
+    assert process.deadline > 0.3
+
+
 def test_a_program_that_is_not_there_is_fatal_at_once() -> None:
     process = play(CLASS, (0, Start()), (0, SpawnFailed(1, "no such program", mistake=True)))
     assert (process.state, process.reason) == (State.FATAL, "no such program")
@@ -286,6 +294,12 @@ def test_a_lost_connection_has_time_to_come_back() -> None:
     gone, effects = step(process, Elapsed(), 10 + RECONNECT_TIME)
     assert (gone.state, effects) == (State.STOPPING, (Terminate(1),))
     assert gone.reason == "lost its connection for 5 s"
+
+
+def test_what_lost_its_connection_while_it_drained_is_asked_to_end() -> None:
+    process, _ = step(up(CLASS), Stop(), 10)
+    _, effects = step(process, Disconnected(1), 10)
+    assert effects == (Terminate(1),)
 
 
 def test_failed_health_replaces_without_drain() -> None:

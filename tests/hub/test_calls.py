@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gleitzeit_extensions.protocol import CallError
+from gleitzeit_extensions.protocol import CLIENTS, CallError
 from gleitzeitd.core.process import State
 from gleitzeitd.core.routing import Standing
+from gleitzeitd.hub.calls import Request
 from tests.hub.peers import STARTING, site, spec, until
 
 pytestmark = pytest.mark.anyio
@@ -268,3 +269,67 @@ async def test_an_external_provider_that_is_busy_is_waited_for() -> None:
         await until(lambda: len(hub.hub.registry.line("stranger")) == 1)
         await provider.say("result", {"id": invokes[0]["id"], "ok": True, "result": 1})
         await provider.next("invoke")
+
+
+async def test_arguments_of_any_depth_are_carried_or_refused_and_harm_nobody() -> None:
+    async with site(spec()) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        raw = "[" * 600 + "]" * 600
+        text = f'{{"id": "deep", "provider": "tool", "method": "add", "args": {{"a": {raw}}}}}'
+        await caller.client.eio.send(f'2{CLIENTS},["invoke",{text}]')
+        await caller.ask("flat")
+        methods = {(await provider.next("invoke"))["method"] for _ in range(2)}
+        assert methods == {"add"}
+
+
+async def test_an_integer_of_any_length_that_json_has_is_carried() -> None:
+    async with site(spec()) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        await caller.ask(args={"a": 10**150})
+        invoke = await provider.next("invoke")
+        await provider.say("result", {"id": invoke["id"], "ok": True, "result": 10**200})
+        assert await caller.answer() == 10**200
+
+
+async def test_a_call_that_is_too_large_to_be_written_is_refused_with_its_size() -> None:
+    async with site(spec()) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        text = "\u00e4" * (3 * 1024 * 1024)  # As JSON without other letters it is three times as long.
+        request = Request("tool", "add", {"text": text})
+        with pytest.raises(CallError, match=r'"tool" add is 18,874,\d+ bytes of JSON') as failure:
+            await hub.hub.router.invoke(request)
+        assert failure.value.code == "too_large"
+        await caller.ask()
+        assert (await provider.next("invoke"))["args"] == {}
+
+
+async def test_who_gave_up_waiting_takes_no_place_in_the_queue() -> None:
+    async with site(spec(concurrency=1, queue=1)) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        await caller.ask("slow")
+        await provider.next("invoke")
+        await caller.ask("hasty", timeout=0.05)
+        with pytest.raises(CallError) as failure:
+            await caller.answer()
+        assert failure.value.code == "deadline_exceeded"
+        assert len(hub.hub.registry.line("tool")) == 0
+
+
+async def test_an_instance_that_is_stopping_gets_no_more_calls() -> None:
+    async with site(spec()) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        hub.hub.registry.stands("tool", Standing(State.STOPPING, True, None, "sick", registers=True))
+        await caller.ask()
+        await until(lambda: len(hub.hub.registry.line("tool")) == 1)
+        assert "invoke" not in provider.arrived
+
+
+async def test_an_idempotent_call_to_a_stranger_that_left_says_that_it_left() -> None:
+    async with site() as hub:
+        provider, caller = await hub.provider("stranger"), await hub.caller()
+        await caller.ask(provider="stranger", idempotent=True)
+        await provider.next("invoke")
+        await provider.leave()
+        with pytest.raises(CallError) as failure:
+            await caller.answer()
+        assert failure.value.code == "instance_lost"

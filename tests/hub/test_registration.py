@@ -191,3 +191,20 @@ async def test_three_failed_health_checks_are_told_to_the_supervisor() -> None:
             await provider.say("health", {"id": asked["id"], "ok": True, "health": health})
         told = ("failed", "tool", 1, "3 health checks in a row failed: the card is gone")
         await until(lambda: told in hub.facts)
+
+
+async def test_a_connection_that_said_it_ended_registers_nothing() -> None:
+    async with site(spec()) as hub:
+        peer = await hub.peer(PROVIDERS, hub.hub.registry.tokens.issue("tool", 1))
+        await peer.say("disconnect", "as if")
+        answer = await peer.register(name="openai")
+        assert answer["ok"] is False
+        assert hub.hub.registry.registrations() == []
+
+
+@pytest.mark.parametrize("name", ["all", "p#2", "a/b", "a\nb", "x" * 101])
+async def test_a_stranger_s_name_follows_the_rule_for_names(name: str) -> None:
+    async with site() as hub:
+        peer = await hub.peer(PROVIDERS)
+        answer = await peer.register(name=name)
+        assert "a provider's name is made of letters" in answer["error"]["message"]
