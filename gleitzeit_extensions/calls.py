@@ -32,6 +32,7 @@ class Calls:
         self._send = send
         self._running: dict[str, Call] = {}
         self._refusal: CallError | None = None
+        self._has_ended = False
 
     @property
     def are_running(self) -> bool:
@@ -70,6 +71,9 @@ class Calls:
 
     async def end(self, grace: float) -> None:
         """Let what runs finish within `grace` seconds, then end it; a coroutine that will not end is left."""
+        if self._has_ended:
+            return
+        self._has_ended = True
         self.refuse()
         await self._until_idle(grace)
         for call in self._others():
@@ -100,7 +104,10 @@ class Calls:
             call.verdict = call.verdict or frames.failure(exc)
         except CallError as exc:
             call.verdict = call.verdict or exc
-        except Exception as exc:  # an author's code may raise anything, and its words go to the caller
+        except (
+            Exception,
+            SystemExit,
+        ) as exc:  # an author may raise anything: the caller is told
             call.verdict = call.verdict or self._failed(call, exc)
         finally:
             self._running.pop(call.id, None)
@@ -136,7 +143,7 @@ class Calls:
                 await self._send("chunk", frame)
                 call.frames += 1
 
-    def _failed(self, call: Call, error: Exception) -> CallError:
+    def _failed(self, call: Call, error: BaseException) -> CallError:
         failure = frames.failure(error)
         trace = error if log.isEnabledFor(logging.DEBUG) else None
         log.warning('"%s" failed: %s', call.method, failure.message, exc_info=trace)
@@ -156,7 +163,6 @@ class Calls:
             await self._send("result", {"id": call.id, "ok": True, "result": result})
         except RecursionError:
             # The transport walks through it, and gives up long before the encoder does.
-            error = CallError(
-                "provider_error", f'the result of "{call.method}" is nested too deeply to be sent'
-            )
+            sentence = f'the result of "{call.method}" is nested too deeply to be sent'
+            error = CallError("provider_error", sentence)
             await self._send("result", {"id": call.id, "ok": False, "error": error.wire()})

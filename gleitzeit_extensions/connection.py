@@ -6,6 +6,7 @@ The socket below it is `transport`'s, connecting again is `link`'s, and what run
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 from collections.abc import Callable
@@ -114,9 +115,9 @@ class Connection:
     async def _update(self) -> None:
         if not self.session:
             return
-        now = registration(self._provider)
-        changed = changes(self._told, now)
         try:
+            now = registration(self._provider)
+            changed = changes(self._told, now)
             frames.check({"update": changed}, "update", "what changed", self._calls.limit)
         except CallError as exc:
             log.error('cannot tell the hub about "%s": %s', self._provider.name, exc)
@@ -159,7 +160,7 @@ class Connection:
         if self._launch:
             return self._launch.token or ""
         host = urlsplit(self._provider.server_url).hostname or ""
-        if host == "localhost" or host.startswith("127.") or host == "::1":
+        if _is_this_machine(host):
             return places.local_token() or ""
         return os.environ.get("GLEITZEIT_TOKEN", "")  # this machine's token is no business of another machine
 
@@ -172,3 +173,10 @@ class Connection:
         await self._calls.end(0)
         await ended(*self._tasks)
         await self.transport.close()
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -13,7 +13,7 @@ async def answer(provider: SocketIOProviderClient, id: object, limit: int) -> Wi
     try:
         wire = {"id": id, "ok": True, "health": _health(await threads.call(provider.get_health_status))}
         frames.check(wire, "health", "the answer of get_health_status()", limit)
-    except Exception as exc:  # whatever it raises, the answer is: not well, and why
+    except (Exception, SystemExit) as exc:  # whatever it raises, the answer is: not well, and why
         return {"id": id, "ok": False, "error": frames.envelope(frames.failure(exc), limit)}
     return wire
 

@@ -15,7 +15,7 @@ log = logging.getLogger("gleitzeit")
 async def call(hook: Callable[[], Any]) -> None:
     try:
         await threads.call(hook)
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         log.warning("%s() failed: %s", getattr(hook, "__name__", "a hook"), frames.own_words(exc))
 
 
@@ -23,5 +23,5 @@ async def discover(provider: SocketIOProviderClient) -> None:
     """Have the provider look up its models; it is worth having without them."""
     try:
         provider.models = await threads.call(provider.discover_models)
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         log.warning('"%s" could not discover its models: %s', provider.name, frames.own_words(exc))

@@ -97,10 +97,14 @@ class Link:
         try:
             with Signals(signals, self._stopping.set) as received:
                 await self._serve()
+        except Refused as exc:
+            # Its cause says nothing more than its sentence: without it an author sees only their own lines.
+            raise exc from None
         finally:
             self._runner = None
             self._over.set()
-        if received.first == signal.SIGINT:
+        # Raised in a task it breaks the loop: the last of several providers does so for all.
+        if received.first == signal.SIGINT and received.is_last:
             raise KeyboardInterrupt
 
     async def stop(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gleitzeit_extensions.methods import Method, public_methods
-from gleitzeit_extensions.protocol import Wire
+from gleitzeit_extensions.protocol import CallError, Wire
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 MAY_CHANGE = ("models", "capabilities", "methods", "description", "metadata")
@@ -19,6 +19,10 @@ def is_closed(provider: SocketIOProviderClient) -> bool:
 
 
 def registration(provider: SocketIOProviderClient) -> Wire:
+    """Raises `CallError` for what the author put where something else is needed."""
+    if not isinstance(provider.metadata, dict):
+        sentence = f'metadata of "{provider.name}" is a {type(provider.metadata).__name__}: a dict is needed'
+        raise CallError("invalid_request", sentence)
     methods = methods_of(provider).values()
     return {
         "name": provider.name,

@@ -22,6 +22,8 @@ class Signals:
 
     def __init__(self, numbers: Iterable[int], stop: Callable[[], None]) -> None:
         self.first: int | None = None
+        self.is_last = True
+        """Whether nobody else in this process was still to be stopped when this one left."""
         self.numbers = list(numbers)
         self._stop = stop
         self._loop = asyncio.get_running_loop()
@@ -42,6 +44,7 @@ class Signals:
         if self not in _entered:
             return
         _entered.remove(self)
+        self.is_last = not _entered
         for number in self.numbers:
             if number in _before and not any(number in other.numbers for other in _entered):
                 signal.signal(number, _before.pop(number))

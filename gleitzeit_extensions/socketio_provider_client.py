@@ -147,7 +147,9 @@ class SocketIOProviderClient:
     async def run(self) -> None:
         """Serve until `stop()` or a signal; reconnects whenever the hub is gone.
 
-        Ctrl-C ends it cleanly and is then raised as KeyboardInterrupt; SIGTERM ends it cleanly and returns.
+        Ctrl-C ends it cleanly and is then raised as KeyboardInterrupt; SIGTERM ends it cleanly and returns. A
+        second signal ends the process at once. A script that runs it with `&` has it ignore Ctrl-C, as shells
+        have it. Raises an error with the hub's sentence when the hub refuses the provider for good.
         """
         await self.__linked().run()
 

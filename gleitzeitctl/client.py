@@ -116,4 +116,6 @@ def _with(target: str, query: Query) -> str:
 
 def provider(name: str, what: str) -> str:
     """The address of something about the provider `name`."""
+    if not name:
+        raise misuse("a provider's name is missing")
     return f"/v1/providers/{quote(name, safe='', errors='surrogateescape')}/{what}"

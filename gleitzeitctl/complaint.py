@@ -24,6 +24,17 @@ class Complaint(Exception):
         return {"code": self.code, "message": str(self), "retryable": False, "detail": {}}
 
 
+LONGEST_TIME = 86400.0
+"""Seconds that can be waited for: a day."""
+
+
+def seconds(given: float | None, *, least: float = 0.001) -> float | None:
+    """The value of a `--timeout`, if it is one."""
+    if given is None or least <= given <= LONGEST_TIME:
+        return given
+    raise misuse(f"--timeout takes seconds, more than 0 and at most a day, not {given:g}")
+
+
 def misuse(sentence: str) -> Complaint:
     """The command line can't be understood, or can't be meant."""
     return Complaint(sentence, USAGE, "invalid_request")

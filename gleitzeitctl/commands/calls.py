@@ -8,7 +8,7 @@ import typer
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitctl.client import provider
-from gleitzeitctl.complaint import misuse
+from gleitzeitctl.complaint import misuse, seconds
 from gleitzeitctl.render import as_json
 from gleitzeitctl.session import Session
 
@@ -102,7 +102,7 @@ def in_words(frames: Iterator[dict[str, Any]]) -> Iterator[str]:
 
 def _body(method: str, args: str, timeout: float | None, idempotent: bool = False) -> dict[str, Any]:
     body: dict[str, Any] = {"method": method, "args": _object(args)}
-    if timeout is not None:
+    if seconds(timeout) is not None:
         body["timeout"] = timeout
     if idempotent:
         body["idempotent"] = True

@@ -10,7 +10,7 @@ import typer
 from gleitzeit_extensions.protocol import CODES, CallError
 from gleitzeit_extensions.version import VERSION
 from gleitzeitctl.client import Client
-from gleitzeitctl.complaint import Complaint
+from gleitzeitctl.complaint import Complaint, seconds
 from gleitzeitctl.render import note
 from gleitzeitctl.session import Session
 
@@ -28,6 +28,7 @@ def shutdown(context: typer.Context, wait: Wait = False, timeout: Timeout = 60) 
       gleitzeitctl shutdown --wait
     """
     session = Session.of(context)
+    seconds(timeout, least=0)
     process = _process(session.client) if wait else None
     answer = session.client.post("/v1/shutdown", {})
     if process is not None and not _has_ended(process, timeout):

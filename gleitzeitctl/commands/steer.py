@@ -6,6 +6,7 @@ import typer
 
 from gleitzeit_extensions.protocol import CODES
 from gleitzeitctl.client import PATIENCE
+from gleitzeitctl.complaint import seconds
 from gleitzeitctl.render import note
 from gleitzeitctl.session import Session
 
@@ -53,6 +54,7 @@ def restart(context: typer.Context, names: Names, wait: Wait = True, timeout: Ti
 
 def _steer(verb: str, context: typer.Context, names: list[str], wait: bool, timeout: float) -> int:
     session = Session.of(context)
+    seconds(timeout, least=0)
     body = {"names": names, "wait": wait, "timeout": timeout}
     answer = session.client.post(f"/v1/{verb}", body, timeout + GRACE if wait else PATIENCE)
     session.show(answer, lambda answer: _in_words(verb, answer["results"]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gleitzeit_extensions.protocol import CallError
+from gleitzeitd.control.steering import not_ours
 from gleitzeitd.processes.output import Follower, Output, Record
 from gleitzeitd.processes.supervisor import Supervisor
 
@@ -55,8 +56,7 @@ class Tail:
 
 def _chosen(supervisor: Supervisor, name: str | None) -> tuple[Output, ...]:
     if name is not None and name not in supervisor.instances:
-        known = ", ".join(supervisor.instances) or "none"
-        raise CallError("not_found.provider", f'there is no provider "{name}" here: there are {known}')
+        raise CallError("not_found.provider", not_ours(supervisor, name))
     chosen = supervisor.instances.values() if name is None else [supervisor.instances[name]]
     return tuple(instance.output for instance in chosen)
 

@@ -68,13 +68,19 @@ async def steer(
     ]
 
 
+def not_ours(supervisor: Supervisor, name: str) -> str:
+    """What to say to someone who named a provider that this daemon does not run."""
+    known = ", ".join(supervisor.instances) or "none"
+    hint = "an external one is stopped, and has its output, where it was started"
+    return f'this daemon runs no provider "{name}": it runs {known} ({hint})'
+
+
 def _chosen(supervisor: Supervisor, names: list[str]) -> list[str]:
     if names == ["all"]:
         return list(supervisor.instances)
     for name in names:
         if name not in supervisor.instances:
-            known = ", ".join(supervisor.instances) or "none"
-            raise CallError("not_found.provider", f'there is no provider "{name}" here: there are {known}')
+            raise CallError("not_found.provider", not_ours(supervisor, name))
     return list(dict.fromkeys(names))
 
 

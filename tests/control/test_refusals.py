@@ -200,4 +200,6 @@ def test_a_stream_that_no_provider_has_is_refused(request_: Ask) -> None:
 
 @pytest.mark.parametrize("name", ["nobody", "off", ""])
 def test_logs_of_nobody(request_: Ask, name: str) -> None:
-    assert "there is no provider" in request_("GET", f"/v1/logs?name={name}").error("not_found.provider")
+    sentence = request_("GET", f"/v1/logs?name={name}").error("not_found.provider")
+
+    assert f'no provider "{name}"' in sentence

@@ -195,7 +195,7 @@ def test_nothing_is_done_when_a_name_is_unknown(request_: Ask, daemon: House) ->
     before = daemon.view("sleeper")["pid"]
     sentence = request_("POST", "/v1/stop", {"names": ["sleeper", "nobody"]}).error("not_found.provider")
 
-    assert 'there is no provider "nobody"' in sentence
+    assert 'no provider "nobody"' in sentence
     assert daemon.view("sleeper")["pid"] == before
 
 
@@ -226,6 +226,7 @@ def test_logs_without_a_name_are_of_all_in_the_order_of_time(request_: Ask) -> N
 
     assert {"sleeper", "steered"} <= {line["instance"] for line in lines}
     assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
+    assert request_("GET", "/v1/logs?n=1").lines == lines[-1:]
 
 
 def test_logs_of_one_stream_only(request_: Ask) -> None:
@@ -331,6 +332,11 @@ def test_a_shutdown_is_promised_at_once_and_seen_while_it_lasts(tmp_path: Path) 
     with house(tmp_path, providers) as h:
         path = str(h.socket)
         eventually(lambda: ask(path, "GET", "/v1/logs?name=stubborn").lines, "its trap is laid")
+        results = ask(path, "POST", "/v1/start", {"names": ["all"]}).json["results"]
+        assert [(result["name"], result["ok"]) for result in results] == [
+            ("stubborn", True),
+            ("sleeper", True),
+        ]
         answer = ask(path, "POST", "/v1/shutdown")
 
         assert (answer.status, answer.json) == (202, {})
