@@ -16,8 +16,9 @@ import structlog
 from gleitzeit_extensions import places
 from gleitzeitd import premises
 from gleitzeitd.control.server import About, Control
-from gleitzeitd.core import process as core
-from gleitzeitd.core.process import End, Process
+from gleitzeitd.core import events
+from gleitzeitd.core.events import End
+from gleitzeitd.core.process import Process
 from gleitzeitd.core.routing import Standing
 from gleitzeitd.core.spec import ClassTarget, House, Spec
 from gleitzeitd.hub.registry import Facts
@@ -84,11 +85,11 @@ class Daemon:
                 "daemon runs", config=self.about.config, control=self.control_path, hub=self.about.hub[0]
             )
             if self.house.auto_start:
-                self._tell_all(core.Start())
+                self._tell_all(events.Start())
             await self.about.shutdown.wait()
             self.about.state = "stopping"
             log.info("daemon stops")
-            self._tell_all(core.Stop())
+            self._tell_all(events.Stop())
             await self.supervisor.until(self.supervisor.at_rest)
             tasks.cancel_scope.cancel()
 
@@ -98,10 +99,10 @@ class Daemon:
             task_status.started()
             async for _ in signals:
                 if self.about.shutdown.is_set():
-                    self._tell_all(core.Stop())
+                    self._tell_all(events.Stop())
                 self.about.shutdown.set()
 
-    def _tell_all(self, event: core.Event) -> None:
+    def _tell_all(self, event: events.Event) -> None:
         for name in self.supervisor.instances:
             self.supervisor.tell(name, event)
 
@@ -151,11 +152,11 @@ class Daemon:
     # What the hub needs of the processes.
     def _facts(self) -> Facts:
         return Facts(
-            ready=lambda name, generation: self.supervisor.tell(name, core.Ready(generation)),
-            disconnected=lambda name, generation: self.supervisor.tell(name, core.Disconnected(generation)),
-            drained=lambda name, generation: self.supervisor.tell(name, core.Drained(generation)),
+            ready=lambda name, generation: self.supervisor.tell(name, events.Ready(generation)),
+            disconnected=lambda name, generation: self.supervisor.tell(name, events.Disconnected(generation)),
+            drained=lambda name, generation: self.supervisor.tell(name, events.Drained(generation)),
             failed=lambda name, generation, reason: self.supervisor.tell(
-                name, core.Failed(generation, reason)
+                name, events.Failed(generation, reason)
             ),
             owns=self._owns,
         )

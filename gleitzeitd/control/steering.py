@@ -9,7 +9,8 @@ from typing import Any
 import anyio
 
 from gleitzeit_extensions.protocol import CallError
-from gleitzeitd.core.process import AT_REST, Event, Process, Restart, Start, State, Stop
+from gleitzeitd.core.events import Event, Restart, Start, Stop
+from gleitzeitd.core.process import AT_REST, Process, State
 from gleitzeitd.processes.supervisor import Supervisor
 
 

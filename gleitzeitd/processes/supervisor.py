@@ -20,8 +20,9 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from gleitzeitd.core import process as core
-from gleitzeitd.core.process import AT_REST, End, Process, State, step
+from gleitzeitd.core import events
+from gleitzeitd.core.events import End
+from gleitzeitd.core.process import AT_REST, Process, State, step
 from gleitzeitd.core.spec import CommandTarget, Spec
 from gleitzeitd.processes import containment
 from gleitzeitd.processes.child import Child, Launch
@@ -68,12 +69,12 @@ class Supervisor:
         }
         self._call = callbacks
         # Bounded by nature: facts by the number of children, wants by the connections that bring them.
-        self._events: deque[tuple[Instance, core.Event]] = deque()
+        self._events: deque[tuple[Instance, events.Event]] = deque()
         self._news = anyio.Event()
         self._change = anyio.Event()
         self._children: set[int] = set()
 
-    def tell(self, name: str, event: core.Event) -> None:
+    def tell(self, name: str, event: events.Event) -> None:
         """Something is wanted of, or was found out about, an instance."""
         self._events.append((self.instances[name], event))
         self._news.set()
@@ -149,10 +150,10 @@ class Supervisor:
             # An exit that is on its way counts before the deadline: /bin/false was never RUNNING.
             if instance.child is not None and instance.child.has_ended() and not _is_ending(instance):
                 continue
-            self._apply(instance, core.Elapsed(), lives)
+            self._apply(instance, events.Elapsed(), lives)
             self._tell_waiters()
 
-    def _apply(self, instance: Instance, event: core.Event, lives: TaskGroup) -> None:
+    def _apply(self, instance: Instance, event: events.Event, lives: TaskGroup) -> None:
         before = instance.process
         instance.process, effects = step(before, event, anyio.current_time())
         if instance.process != before:
@@ -171,17 +172,17 @@ class Supervisor:
             log.info("process changed", name=after.name, was=before.state, now=after.state, **known)
         self._call.changed(instance.spec, before, after)
 
-    def _perform(self, instance: Instance, effect: core.Effect, lives: TaskGroup) -> None:
+    def _perform(self, instance: Instance, effect: events.Effect, lives: TaskGroup) -> None:
         match effect:
-            case core.Spawn(generation):
+            case events.Spawn(generation):
                 self._spawn(instance, generation, lives)
-            case core.Drain(generation):
+            case events.Drain(generation):
                 self._call.drain(instance.spec.name, generation)
-            case core.Terminate() if instance.child is not None:
+            case events.Terminate() if instance.child is not None:
                 instance.child.signal(instance.spec.rules.stop_signal)
                 # A stopped process cannot end before it goes on.
                 instance.child.signal(signal.SIGCONT)
-            case core.Kill() if instance.child is not None:
+            case events.Kill() if instance.child is not None:
                 instance.child.kill()
 
     def _spawn(self, instance: Instance, generation: int, lives: TaskGroup) -> None:
@@ -190,15 +191,15 @@ class Supervisor:
             child = Child(self._call.launch(instance.spec, generation), self._children)
         except OSError as exc:
             reason = _spawn_failure(instance.spec, exc)
-            self.tell(name, core.SpawnFailed(generation, reason, exc.errno in MISTAKEN))
+            self.tell(name, events.SpawnFailed(generation, reason, exc.errno in MISTAKEN))
             return
         except (ValueError, IndexError) as exc:
             # What no process can be given: no program at all, a NUL in an argument.
             reason = f"{instance.spec.where}: the process cannot be started: {exc}"
-            self.tell(name, core.SpawnFailed(generation, reason, mistake=True))
+            self.tell(name, events.SpawnFailed(generation, reason, mistake=True))
             return
         instance.child = child
-        self.tell(name, core.Spawned(generation, child.pid))
+        self.tell(name, events.Spawned(generation, child.pid))
         lives.start_soon(self._live, instance, generation, child)
 
     async def _live(self, instance: Instance, generation: int, child: Child) -> None:
@@ -214,13 +215,13 @@ class Supervisor:
             self._tell_end(instance, generation, code, stderr.tail())
             await child.clear()
             instance.child = None
-            self.tell(instance.spec.name, core.Gone(generation))
+            self.tell(instance.spec.name, events.Gone(generation))
             readers.cancel_scope.deadline = anyio.current_time() + LAST_OUTPUT
 
     def _tell_end(self, instance: Instance, generation: int, code: int, lines: list[str]) -> None:
         end = End(code, _last_words(lines) if code > 0 else "")
         self._call.exited(instance.spec.name, generation, end, lines)
-        self.tell(instance.spec.name, core.Exited(generation, end))
+        self.tell(instance.spec.name, events.Exited(generation, end))
 
     async def _reap_adopted(self) -> None:
         with anyio.open_signal_receiver(signal.SIGCHLD) as signals:

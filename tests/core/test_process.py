@@ -6,10 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gleitzeitd.core.process import (
-    KILL_AGAIN,
-    RECONNECT_TIME,
-    REPLACE_GRACE,
+from gleitzeitd.core.events import (
     Disconnected,
     Drain,
     Drained,
@@ -21,19 +18,16 @@ from gleitzeitd.core.process import (
     Failed,
     Gone,
     Kill,
-    Phase,
-    Process,
     Ready,
     Restart,
     Spawn,
     Spawned,
     SpawnFailed,
     Start,
-    State,
     Stop,
     Terminate,
-    step,
 )
+from gleitzeitd.core.process import KILL_AGAIN, RECONNECT_TIME, REPLACE_GRACE, Phase, Process, State, step
 from gleitzeitd.core.spec import Policy, Rules
 
 COMMAND = Rules(registers=False)

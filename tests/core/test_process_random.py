@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gleitzeitd.core.process import (
-    AT_REST,
+from gleitzeitd.core.events import (
     Disconnected,
     Drained,
     Elapsed,
@@ -15,17 +14,15 @@ from gleitzeitd.core.process import (
     Exited,
     Failed,
     Gone,
-    Process,
     Ready,
     Restart,
     Spawn,
     Spawned,
     SpawnFailed,
     Start,
-    State,
     Stop,
-    step,
 )
+from gleitzeitd.core.process import AT_REST, Process, State, step
 from gleitzeitd.core.spec import Policy, Rules
 
 GENERATIONS = st.integers(0, 6)

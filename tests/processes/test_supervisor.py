@@ -10,7 +10,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gleitzeitd.core.process import End, Process, Start, State, Stop
+from gleitzeitd.core.events import End, Start, Stop
+from gleitzeitd.core.process import Process, State
 from gleitzeitd.core.spec import CommandTarget, Policy, Rules, Spec
 from gleitzeitd.processes.child import Launch
 from gleitzeitd.processes.containment import Stat, kill
