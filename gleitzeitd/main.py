@@ -28,21 +28,23 @@ def main() -> int:
 def serve(config: str | None, socket: str | None, *, foreground: bool) -> int:
     """Run until stopped; the exit status. `foreground`: for someone who watches a terminal."""
     _open_standard_streams()
-    # Imported here so that `--help` and mistakes in the command line are answered at once; the log comes
-    # first, since it decides what structlog takes along.
+    # Imported as late as can be, so that `--help` and a mistake in the file are answered at once; the log
+    # comes first, since it decides what structlog takes along.
     from gleitzeitd import logging
 
     logging.configure(for_people=foreground)
 
-    import anyio
-
-    from gleitzeitd import foreground as watched
     from gleitzeitd.config.load import find, load
     from gleitzeitd.core.errors import ConfigError, GleitzeitError
-    from gleitzeitd.daemon import Daemon
 
     try:
         house = load(find(config, service=not foreground))
+
+        import anyio
+
+        from gleitzeitd import foreground as watched
+        from gleitzeitd.daemon import Daemon
+
         daemon = Daemon(house, _control_path(socket), search_here=foreground)
         anyio.run(watched.run if foreground else Daemon.run, daemon)
     except GleitzeitError as exc:

@@ -57,7 +57,7 @@ class Control:
         app = web.Application(middlewares=[_errors], client_max_size=MAX_FRAME)
         app.add_routes(self._routes())
         # A caller that hangs up cancels what it asked for.
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         try:
             await web.SockSite(runner, listening, backlog=BACKLOG).start()

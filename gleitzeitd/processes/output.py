@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
+import stat
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -167,9 +168,11 @@ class Output:
     def _write(self, data: bytes) -> None:
         try:
             if self._file is None:
-                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+                # A FIFO in the file's place must not hold the daemon.
+                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
                 self._file = os.open(self.path, flags, 0o640)
-                os.fchmod(self._file, 0o640)  # open honours the umask.
+                if stat.S_ISREG(os.fstat(self._file).st_mode):
+                    os.fchmod(self._file, 0o640)  # open honours the umask.
             # A record that was torn by a full disk must not swallow the next one.
             torn = b"\n" if self._torn else b""
             written = max(0, os.write(self._file, torn + data) - len(torn))

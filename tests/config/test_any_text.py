@@ -132,25 +132,25 @@ def can_be_spawned(house: House) -> None:
         assert not any("=" in name for name in spec.env)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(content=st.binary(max_size=200))
 def test_any_bytes(path: Path, content: bytes) -> None:
     load_or_refuse(path, content)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(text=st.text("ab1 \n\t:-?,[]{}#&*!|>'\"%@`~<=.\\0\ufeff\x85", max_size=60))
 def test_any_text_of_the_characters_that_mean_something_in_yaml(path: Path, text: str) -> None:
     load_or_refuse(path, text.encode())
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(text=damaged())
 def test_any_slip_in_a_valid_file(path: Path, text: str) -> None:
     load_or_refuse(path, text.encode("utf-8", "surrogatepass"))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(text=revalued())
 def test_any_value_in_the_place_of_another(path: Path, text: str) -> None:
     load_or_refuse(path, text.encode("utf-8", "surrogatepass"))

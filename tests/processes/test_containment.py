@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -37,14 +38,9 @@ def test_a_process_is_known_by_its_number_its_place_and_its_start(sleeper: subpr
     stat = stat_of(sleeper)
 
     assert (stat.pid, stat.parent, stat.session) == (sleeper.pid, os.getpid(), sleeper.pid)
-    assert stat.started >= stat_of_self().started
+    # Field 22 of proc(5): clock ticks from the start of the machine to its own.
+    assert stat.started == int(Path(f"/proc/{sleeper.pid}/stat").read_text().split()[21])
     assert stat.state in "SRD"
-
-
-def stat_of_self() -> Stat:
-    stat = Stat.of(os.getpid())
-    assert stat is not None
-    return stat
 
 
 def test_who_is_gone_has_no_stat(sleeper: subprocess.Popen[bytes]) -> None:
