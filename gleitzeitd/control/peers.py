@@ -5,14 +5,13 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-import socket
-import struct
 from enum import IntEnum
 
 from aiohttp import web
 
 from gleitzeit_extensions import places
 from gleitzeit_extensions.protocol import CallError
+from gleitzeitd.hub.credentials import credentials
 
 
 class Role(IntEnum):
@@ -24,14 +23,12 @@ class Role(IntEnum):
 
 def role_of(request: web.Request) -> Role:
     """root and the daemon's own user own it; members of the group operate it (unix(7), SO_PEERCRED)."""
-    peer = request.transport.get_extra_info("socket") if request.transport else None
-    if peer is None or peer.family != socket.AF_UNIX:
+    peer = credentials(request.transport)
+    if peer is None:
         return Role.NONE
-    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _, uid, gid = struct.unpack("3i", credentials)
-    if uid in (0, os.geteuid()):
+    if peer.uid in (0, os.geteuid()):
         return Role.OWNER
-    return Role.OPERATOR if _is_member(uid, gid) else Role.NONE
+    return Role.OPERATOR if _is_member(peer.uid, peer.gid) else Role.NONE
 
 
 def _is_member(uid: int, gid: int) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import socket
-import struct
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -34,6 +33,7 @@ from gleitzeit_extensions.protocol import (
 )
 from gleitzeitd.core.spec import Spec
 from gleitzeitd.hub.callers import Callers
+from gleitzeitd.hub.credentials import credentials
 from gleitzeitd.hub.health import Health
 from gleitzeitd.hub.manager import DirectManager
 from gleitzeitd.hub.registration import Registration
@@ -259,11 +259,7 @@ def _refuse(error: CallError) -> None:
 
 
 def peer_pid(environ: Mapping[str, Any]) -> int | None:
-    """The pid at the other end of a Unix socket (unix(7), SO_PEERCRED); None over TCP."""
+    """The pid of who connects; None over TCP."""
     request = environ.get("aiohttp.request")
-    transport = request.transport if isinstance(request, web.BaseRequest) else None
-    peer = transport.get_extra_info("socket") if transport else None
-    if peer is None or peer.family != socket.AF_UNIX:
-        return None
-    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", credentials)[0])
+    peer = credentials(request.transport) if isinstance(request, web.BaseRequest) else None
+    return peer.pid if peer else None
