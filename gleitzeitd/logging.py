@@ -26,6 +26,7 @@ MOST_LINES = 10_000
 """Lines that may wait for somebody to read them."""
 LAST_MOMENT = 1.0
 """Seconds that the end of the daemon waits for its last lines to be read."""
+STDERR = 2
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
 
 
@@ -88,8 +89,8 @@ class _Stderr:
             if dropped := self._dropped:
                 self._dropped -= dropped
                 line = f"({dropped} lines of this log are missing here: nobody read it)\n{line}"
-            with contextlib.suppress(OSError, ValueError):
-                print(line, file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):
+                _write(f"{line}\n".encode("utf-8", "backslashreplace"))
             self._lines.task_done()
 
     def _finish(self) -> None:
@@ -98,6 +99,12 @@ class _Stderr:
         with self._lines.all_tasks_done:
             while self._lines.unfinished_tasks and (left := deadline - time.monotonic()) > 0:
                 self._lines.all_tasks_done.wait(left)
+
+
+def _write(data: bytes) -> None:
+    """To the descriptor itself: the interpreter waits at its end for whoever holds `sys.stderr`."""
+    while data:
+        data = data[os.write(STDERR, data) :]
 
 
 def _sentence(_: object, __: str, event: MutableMapping[str, Any]) -> str:

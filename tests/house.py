@@ -64,9 +64,9 @@ class House:
                 stdout=printed,
                 stderr=printed,
             )
-        eventually(self._is_ready, "the daemon is ready")
+        eventually(self.is_ready, "the daemon is ready")
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
         if self.daemon.poll() is not None:
             raise AssertionError(f"the daemon ended with {self.daemon.returncode}: {self.said()}")
         ready = subprocess.run(

@@ -57,19 +57,21 @@ def test_a_log_that_nobody_reads_holds_nobody_up(tmp_path: Path) -> None:
         )
         os.close(end)
         # Each restart is some lines of log; the pipe holds 64 KiB.
-        eventually(lambda: h.socket.exists() and h.view("restless")["restarts"] > 400)
+        eventually(h.is_ready)
+        eventually(lambda: h.view("restless")["restarts"] > 400)
         assert h.view("sleeper")["state"] == "RUNNING"
         assert h.stop(signal.SIGTERM) == 0
         os.close(unread)
 
 
 def test_who_hid_from_its_provider_does_not_outlive_the_daemon(tmp_path: Path) -> None:
-    script = "env -i setsid sleep 987654 & exec sleep 1000"
+    seconds = f"98765{os.getpid()}"
+    script = f"env -i setsid sleep {seconds} & exec sleep 1000"
     with house(tmp_path, {"family": {"command": ["sh", "-c", script], "start_seconds": 0.2}}) as h:
         h.until("family", "RUNNING")
-        assert _runs("987654")
+        assert _runs(seconds)
         assert h.stop() == 0
-        assert not _runs("987654")
+        assert not _runs(seconds)
 
 
 def _runs(argument: str) -> bool:
