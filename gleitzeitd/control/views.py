@@ -47,7 +47,7 @@ def _supervised(instance: Instance, registrations: list[Registration], now: floa
 def _is_ready(process: Process, registrations: list[Registration]) -> bool:
     if process.state is not State.RUNNING:
         return False
-    return not process.rules.registers or any(r.ready and not r.degraded for r in registrations)
+    return not process.rules.registers or any(registration.is_ready for registration in registrations)
 
 
 def _external(registration: Registration, now: float) -> View:
@@ -57,7 +57,7 @@ def _external(registration: Registration, now: float) -> View:
         "type": registration.offer.type,
         "kind": "external",
         "state": State.RUNNING,
-        "ready": registration.ready and not registration.degraded,
+        "ready": registration.is_ready,
         "pid": registration.pid,
         "uptime": now - registration.since,
         "restarts": 0,
@@ -92,12 +92,11 @@ def providers(supervisor: Supervisor, hub: Hub) -> Iterator[View]:
         }
     for registration in hub.registry.registrations():
         if registration.is_external:
-            ready = registration.ready and not registration.degraded
             yield {
                 **_offer(registration.name, [registration]),
                 "kind": "external",
                 "state": State.RUNNING,
-                "ready": ready,
+                "ready": registration.is_ready,
             }
 
 

@@ -93,9 +93,14 @@ class Registration:
         return self.grant.instance is None
 
     @property
+    def is_ready(self) -> bool:
+        """Whether it is to be called at all, by its own word and by its health."""
+        return self.ready and not self.degraded
+
+    @property
     def has_room(self) -> bool:
         """Whether it may be given one more call."""
-        return self.ready and not self.draining and not self.degraded and len(self.calls) < self.slots
+        return self.is_ready and not self.draining and len(self.calls) < self.slots
 
     def result(self, data: Mapping[str, Any]) -> bool:
         """Take a `result`; True when a slot became free."""

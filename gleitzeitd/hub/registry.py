@@ -180,11 +180,11 @@ class Registry:
 
     def exited(self, instance: str, generation: int, how: str, evidence: Mapping[str, Any]) -> None:
         """The process of a generation is over: whatever was with it is lost."""
-        for sid, registration in list(self._connected.items()):
-            if registration.grant == Grant(instance, generation):
-                self._forget(sid)
-                _lose(registration, how, evidence)
-        for registration in self._lost.pop(Grant(instance, generation), []):
+        grant = Grant(instance, generation)
+        for registration in self.of(grant):
+            self._forget(registration.sid)
+            _lose(registration, how, evidence)
+        for registration in self._lost.pop(grant, []):
             _lose(registration, how, evidence)
 
     def drain(self, instance: str, generation: int) -> list[Registration]:
