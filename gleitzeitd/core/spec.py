@@ -27,14 +27,51 @@ class Policy(StrEnum):
     NEVER = "never"
 
 
+class CheckKind(StrEnum):
+    """Whom a check asks."""
+
+    PROVIDER = "provider"
+    """The provider itself, over its connection with the hub."""
+    HTTP = "http"
+    TCP = "tcp"
+    EXEC = "exec"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How one asks whether an instance is of use. Times are seconds."""
+
+    kind: CheckKind = CheckKind.PROVIDER
+    interval: float = 30.0
+    """From the end of one to the start of the next, so that two never overlap."""
+    timeout: float = 5.0
+    failures: int = 3
+    """Failures in a row that turn good into bad."""
+    successes: int = 1
+    """Successes in a row that turn bad into good."""
+    url: str = ""
+    """http: any status from 200 to 399 is a success."""
+    host: str = "127.0.0.1"
+    port: int = 0
+    """tcp: a connection is a success."""
+    argv: tuple[str, ...] = ()
+    """exec: exit status 0 is a success."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How one process is started, given up and ended. Times are seconds."""
 
     registers: bool = True
-    """It becomes ready by registering with the hub; otherwise by staying alive for `start_seconds`."""
+    """It has to be registered with the hub to be ready."""
+    checked: bool = False
+    """Its `ready` check has to pass for it to be ready. One that neither registers nor is checked becomes
+    ready by staying alive for `start_seconds`."""
     start_seconds: float = 1.0
     connection_timeout: float = 10.0
+    start_timeout: float = 60.0
+    retry_fatal_every: float = 300.0
+    """After a limit was reached, it is tried again so often; 0: never."""
     policy: Policy = Policy.ALWAYS
     initial: float = 0.5
     max_delay: float = 30.0
@@ -55,6 +92,41 @@ class Routing:
     concurrency: int = 64
     queue: int = 1000
     idempotent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an instance may use: `nofile` by setrlimit(2); memory, processes and cpu by its cgroup, where there
+    is one; `max_rss` by a look at intervals, anywhere."""
+
+    nofile: int | None = None
+    memory: int | None = None
+    """Bytes."""
+    processes: int | None = None
+    cpu: float | None = None
+    """Cores."""
+    max_rss: int | None = None
+    """Bytes that all its processes may have resident together before it is restarted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """As whom, and how, an instance's program is executed."""
+
+    user: str | None = None
+    group: str | None = None
+    umask: int | None = None
+    nice: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """How much of an instance's output is kept on disk."""
+
+    size: int = 20 * 1024 * 1024
+    """Bytes of one file."""
+    files: int = 5
+    """Files beside the one being written; the older ones are compressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +156,32 @@ class Spec:
     description: str = ""
     auto_discover_models: bool = False
     health_interval: float = 30.0
+    instances: int = 1
+    ready: Check | None = None
+    health: Check | None = None
+    """None: by no check."""
+    depends_on: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    env_file: tuple[str, ...] = ()
+    """Files of variables, read anew at each spawn; `env` wins over them."""
+    inherit_env: bool | tuple[str, ...] = ()
+    """True: all of the daemon's environment; else these names beside the usual few."""
     cwd: str | None = None
+    identity: Identity = Identity()
+    limits: Limits = Limits()
+    logs: Logs = Logs()
+    restart_schedule: str | None = None
+    """Five cron fields, in local time."""
     python_path: tuple[str, ...] = ()
     where: str = ""
     """`file:line` of the block."""
+
+    @property
+    def instance_names(self) -> tuple[str, ...]:
+        """What its instances are called: like itself when it is one, else with `#1` and so on behind."""
+        if self.instances == 1:
+            return (self.name,)
+        return tuple(f"{self.name}#{number}" for number in range(1, self.instances + 1))
 
     @property
     def kind(self) -> str:
@@ -103,4 +196,6 @@ class House:
     specs: tuple[Spec, ...]
     server_url: str = "http://localhost:8000"
     auto_start: bool = True
+    parallel_starts: int = 8
+    """Instances that may be STARTING at once."""
     disabled: frozenset[str] = frozenset()
