@@ -96,8 +96,8 @@ class Routing:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an instance may use: `nofile` by setrlimit(2); memory, processes and cpu by its cgroup, where there
-    is one; `max_rss` by a look at intervals, anywhere."""
+    """What an instance may use: `nofile` by setrlimit(2); memory, processes and cpu by its cgroup, where it
+    has one; `max_rss` by a look at intervals, anywhere."""
 
     nofile: int | None = None
     memory: int | None = None
