@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gleitzeitd.core.process import State
 from tools.print_docs import pages, printed
+from tools.print_life import PROCESSES, shown, ways
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
@@ -18,3 +20,11 @@ def test_a_block_that_differs_from_the_code_is_noticed() -> None:
     stale = "before\n<!-- printed: states -->\nsomething old\n<!-- end -->\nafter\n"
     assert "something old" not in printed(stale)
     assert "RUNNING" in printed(stale)
+
+
+def test_the_table_of_a_life_leads_out_of_every_state_and_into_all_that_a_living_one_shows() -> None:
+    rows = list(ways())
+    assert {source.split(" ")[0] for source, *_ in rows} == set(State)
+    assert {process.state for process in PROCESSES} == set(State)
+    by_table = {target for _, _, target, _ in rows}
+    assert {shown(process) for process in PROCESSES if process.is_alive} <= by_table

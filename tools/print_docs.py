@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gleitzeit_extensions.protocol import CODES
 from gleitzeitd.core.process import MEANING
+from tools.print_life import endings, ways
 
 ROOT = Path(__file__).resolve().parent.parent
 _BLOCK = re.compile(r"(<!-- printed: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -34,7 +35,12 @@ def codes() -> str:
     return table(("code", "HTTP status", "exit status", "may be tried again"), rows)
 
 
-PRINTERS: dict[str, Callable[[], str]] = {"states": states, "codes": codes}
+PRINTERS: dict[str, Callable[[], str]] = {
+    "states": states,
+    "ways": lambda: table(("from", "when", "to", "and"), ways()),
+    "endings": lambda: table(("what ended", "to", "and"), endings()),
+    "codes": codes,
+}
 
 
 def printed(text: str) -> str:

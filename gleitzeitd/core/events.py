@@ -38,6 +38,23 @@ class Stop: ...
 class Restart: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Replace what runs, if it runs: nobody asked for it to be up."""
+
+    reason: str
+
+
+# Of the gate that a start or a stop may have to wait at.
+@dataclass(frozen=True, slots=True)
+class Held:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened: ...
+
+
 # Facts. Each names the generation it is about, so that a late one about a dead process is dropped.
 @dataclass(frozen=True, slots=True)
 class Spawned:
@@ -53,8 +70,28 @@ class SpawnFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class Registered:
+    """Its connection with the hub is there; whether it is ready by its own word."""
+
     generation: int
+    ready: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """It said that it is ready, or that it is not."""
+
+    generation: int
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What its `ready` check shows, with the reason when it is bad."""
+
+    generation: int
+    ready: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +102,14 @@ class Disconnected:
 @dataclass(frozen=True, slots=True)
 class Failed:
     """It lives but is of no use, for instance by its health checks."""
+
+    generation: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outgrew:
+    """It works but uses more than it may."""
 
     generation: int
     reason: str
@@ -84,6 +129,14 @@ class Exited:
 
 
 @dataclass(frozen=True, slots=True)
+class Remain:
+    """What is still there after SIGKILL, in words."""
+
+    generation: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """Nothing is left of the generation."""
 
@@ -95,9 +148,23 @@ class Elapsed:
     """The deadline has passed."""
 
 
-Want = Start | Stop | Restart
-Fact = Spawned | SpawnFailed | Ready | Disconnected | Failed | Drained | Exited | Gone
-Event = Want | Fact | Elapsed
+Want = Start | Stop | Restart | Renew
+Gate = Held | Opened
+Fact = (
+    Spawned
+    | SpawnFailed
+    | Registered
+    | Said
+    | Checked
+    | Disconnected
+    | Failed
+    | Outgrew
+    | Drained
+    | Exited
+    | Remain
+    | Gone
+)
+Event = Want | Gate | Fact | Elapsed
 
 
 # Effects: what the world is to do.
@@ -121,4 +188,11 @@ class Kill:
     generation: int
 
 
-Effect = Spawn | Drain | Terminate | Kill
+@dataclass(frozen=True, slots=True)
+class Examine:
+    """Find out what is left, and tell it as `Remain`."""
+
+    generation: int
+
+
+Effect = Spawn | Drain | Terminate | Kill | Examine

@@ -155,7 +155,6 @@ class Spec:
     config: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     auto_discover_models: bool = False
-    health_interval: float = 30.0
     instances: int = 1
     ready: Check | None = None
     health: Check | None = None
