@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from types import UnionType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -97,5 +98,10 @@ def _keys(model: type[BaseModel], path: Path) -> set[str]:
             annotation = get_args(annotation)[1]
         else:
             fields = {field.alias or name: field for name, field in annotation.model_fields.items()}
-            annotation = fields[str(part)].annotation
+            annotation = _section(fields[str(part)].annotation)
     return {field.alias or name for name, field in annotation.model_fields.items()}
+
+
+def _section(annotation: Any) -> Any:
+    """The section of `Section | None`; what is no choice stays as it is."""
+    return get_args(annotation)[0] if get_origin(annotation) is UnionType else annotation

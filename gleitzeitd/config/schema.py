@@ -2,65 +2,41 @@
 
 from __future__ import annotations
 
-import re
 import signal as signals
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
-from gleitzeitd.config.written import as_written
-from gleitzeitd.core.spec import Policy
+from gleitzeitd.config.values import (
+    Account,
+    Choice,
+    Command,
+    Cores,
+    Duration,
+    Flag,
+    Inherited,
+    Kind,
+    Mode,
+    Schedule,
+    Size,
+    StopSignal,
+    Texts,
+    Variable,
+)
+from gleitzeitd.core.spec import CheckKind
 
 DEFAULT_SERVER_URL = "http://localhost:8000"
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
-_BOOLEANS = {"yes": True, "on": True, "no": False, "off": False}
-_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL")
-
-
-def _duration(value: Any) -> Any:
-    if isinstance(value, str):
-        if not (match := _DURATION.fullmatch(value.strip())):
-            raise PydanticCustomError("duration", 'must be seconds or a duration like "30s", "5m" or "1h"')
-        return float(match[1]) * UNITS[match[2]]
-    return value
-
-
-def _flag(value: Any) -> Any:
-    """YAML 1.1 booleans, which YAML 1.2 reads as text, still mean what people mean by them."""
-    return _BOOLEANS.get(value.lower(), value) if isinstance(value, str) else value
-
-
-def _signal(value: Any) -> Any:
-    name = value if str(value).startswith("SIG") else f"SIG{value}"
-    if name not in _SIGNALS:
-        raise PydanticCustomError("signal", "must be one of {names}", {"names": ", ".join(_SIGNALS)})
-    return signals.Signals[name]
-
-
-def _command(value: Any) -> Any:
-    if not isinstance(value, str) and not (
-        isinstance(value, list) and all(isinstance(word, str) for word in value)
-    ):
-        raise PydanticCustomError("command", "must be a list of words or one text, such as [sleep, '60']")
-    return value
-
-
-def _variable(value: Any) -> Any:
-    return as_written(value) if isinstance(value, bool | int | float) else value
-
-
-Variable = Annotated[str, BeforeValidator(_variable)]
-Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, le=365 * 86400, allow_inf_nan=False)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-StopSignal = Annotated[signals.Signals, BeforeValidator(_signal)]
-Choice = Annotated[Policy, Field(strict=False)]
-Command = Annotated[list[str] | str, BeforeValidator(_command)]
 
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class AllLogs(Section):
+    """How much output is kept of each instance."""
+
+    size: Size = Field(20 * 1024 * 1024, description="Size at which a file is rotated.")
+    files: int = Field(5, ge=0, le=1000, description="Older files that are kept beside it, compressed.")
 
 
 class Global(Section):
@@ -84,6 +60,11 @@ class Global(Section):
     default_server_url: str = Field(
         DEFAULT_SERVER_URL, description="Where the hub listens; localhost means both loopbacks."
     )
+    retry_fatal_every: Duration = Field(
+        300.0, description="Time after which a provider that reached a limit is tried again; 0: never."
+    )
+    parallel_starts: int = Field(8, ge=1, description="Instances that may be starting at once.")
+    logs: AllLogs = Field(default_factory=AllLogs, description="How much output is kept of each instance.")
 
 
 class Restart(Section):
@@ -116,6 +97,47 @@ class Routing(Section):
     idempotent: Flag = Field(False, description="Every call may be sent again after a crash.")
 
 
+class Check(Section):
+    """How one asks whether an instance is of use."""
+
+    kind: Kind = Field(
+        CheckKind.PROVIDER,
+        description="`provider` (it says so over the hub), or what is tried: `http`, `tcp` or `exec`.",
+    )
+    interval: Duration | None = Field(
+        None,
+        gt=0,
+        description="Time from the end of one check to the start of the next; "
+        "1 s for `ready`, `health_check_interval` for `health`.",
+    )
+    timeout: Duration = Field(5.0, gt=0, description="Time that one check may take.")
+    failures: int = Field(3, ge=1, le=1000, description="Failures in a row that turn good into bad.")
+    successes: int = Field(1, ge=1, le=1000, description="Successes in a row that turn bad into good.")
+    url: str | None = Field(None, description="`http`: a GET that has to be answered with 200 to 399.")
+    host: str = Field("127.0.0.1", description="`tcp`: where it has to take a connection.")
+    port: int | None = Field(None, ge=1, le=65535, description="`tcp`: the port.")
+    command: Command | None = Field(None, description="`exec`: a program that has to end with status 0.")
+
+
+class Limits(Section):
+    """What an instance may use. Sizes are bytes or have a unit: KiB to TiB by 1024, KB to TB by 1000."""
+
+    nofile: int | None = Field(None, ge=1, description="Open files of one process.")
+    memory: Size | None = Field(None, description="Memory of all its processes, by its cgroup.")
+    processes: int | None = Field(None, ge=1, le=2**22, description="Its processes, by its cgroup.")
+    cpu: Cores | None = Field(None, description="Cores that it may keep busy, such as 0.5, by its cgroup.")
+    max_rss: Size | None = Field(
+        None, description="Resident memory of all its processes above which it is restarted."
+    )
+
+
+class Logs(Section):
+    """As in `global`, for this provider."""
+
+    size: Size | None = Field(None, description="As in `global.logs`, for this provider.")
+    files: int | None = Field(None, ge=0, le=1000, description="As in `global.logs`, for this provider.")
+
+
 class Provider(Section):
     """One provider: exactly one of `class` and `command` says what runs."""
 
@@ -132,13 +154,41 @@ class Provider(Section):
     config: dict[str, Any] = Field(default_factory=dict, description="Handed to the class as keywords.")
     description: str = Field("", description="One line for people.")
     auto_discover_models: Flag = Field(False, description="Ask the provider for its models when it starts.")
+    instances: int = Field(1, ge=1, le=1000, description="How many of it run, called name#1 and so on.")
+    depends_on: Texts = Field(
+        default_factory=list,
+        description="Providers that are ready before it starts, and stop after it.",
+    )
     restart: Restart = Field(default_factory=Restart, description="Restart policy.")
+    restart_schedule: Schedule | None = Field(
+        None, description="When it is restarted though it is well: five cron fields, in local time."
+    )
     max_retry_attempts: int | None = Field(None, ge=0, description="As in `global`, for this provider.")
+    retry_fatal_every: Duration | None = Field(None, description="As in `global`, for this provider.")
     connection_timeout: Duration | None = Field(None, gt=0, description="As in `global`, for this provider.")
+    start_timeout: Duration | None = Field(
+        None,
+        gt=0,
+        description="Time to be ready where it is checked or says so itself; else 60 s, 15 min for an llm.",
+    )
     start_seconds: Duration = Field(1.0, description="Time a command has to stay alive to be RUNNING.")
+    ready: Check | None = Field(
+        None, description="What has to pass before it is RUNNING, and called; kind provider: it registers."
+    )
+    health: Check | None = Field(
+        None, description="What has to pass lest it is restarted; a class is asked over the hub by default."
+    )
     stop: Stop = Field(default_factory=Stop, description="How it is ended.")
     routing: Routing = Field(default_factory=Routing, description="How calls reach it.")
     env: dict[str, Variable] = Field(default_factory=dict, description="Variables added to its environment.")
+    env_file: Texts = Field(
+        default_factory=list,
+        description="Files of NAME=value lines, relative to the config file, read at each start; `env` wins.",
+    )
+    inherit_env: Inherited = Field(
+        default_factory=list,
+        description="The daemon's variables it gets beside the usual few: a list of names, or true for all.",
+    )
     cwd: str | None = Field(
         None, description="Its working directory, relative to the config file; else the daemon's."
     )
@@ -146,6 +196,12 @@ class Provider(Section):
         default_factory=list,
         description="Directories searched first for `class`, relative to the config file.",
     )
+    user: Account | None = Field(None, description="As whom it runs: a name or a number.")
+    group: Account | None = Field(None, description="Its group: a name or a number; else the user's own.")
+    umask: Mode | None = Field(None, description='What its new files do not allow, in octal, such as "0027".')
+    nice: int | None = Field(None, ge=-20, le=19, description="Its priority: 19 waits for all others.")
+    limits: Limits = Field(default_factory=Limits, description="What it may use.")
+    logs: Logs = Field(default_factory=Logs, description="How much of its output is kept.")
 
 
 class File(Section):

@@ -1,4 +1,4 @@
-"""The text of a config file, read from whatever somebody put in its place."""
+"""The text of a file, read from whatever somebody put in its place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 from gleitzeitd.core.errors import ConfigError
 
 LARGEST = 8 * 1024 * 1024
-"""Bytes that a config file may have."""
+"""Bytes that a file of settings or variables may have."""
 
 
 def read_text(path: str, largest: int = LARGEST) -> str:
@@ -18,7 +18,7 @@ def read_text(path: str, largest: int = LARGEST) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ConfigError((f"{path}: this is not a regular file: name a YAML file",))
+                raise ConfigError((f"{path}: this is not a regular file: name a file of text",))
             raw = _read(descriptor, largest + 1)
         finally:
             os.close(descriptor)
@@ -29,7 +29,7 @@ def read_text(path: str, largest: int = LARGEST) -> str:
     except ValueError as exc:
         raise ConfigError((f"{path}: this cannot be the name of a file",)) from exc
     if len(raw) > largest:
-        raise ConfigError((f"{path}: is larger than the {largest // 2**20} MiB a config file may have",))
+        raise ConfigError((f"{path}: is larger than the {largest // 2**20} MiB that it may have",))
     return _decoded(path, raw)
 
 

@@ -21,6 +21,7 @@ global:
   auto_start: yes
   health_check_interval: 5m
   default_server_url: http://localhost:8000
+  logs: {size: 20MiB, files: 5}
 
 providers:
   first: &first
@@ -32,6 +33,11 @@ providers:
       signal: SIGINT
       timeout: "10s"
     env: {A: text, B: 3}
+    inherit_env: [AWS_REGION]
+    restart_schedule: 0 4 * * mon#1
+    user: {me}
+    umask: 0o27
+    limits: {cpu: 0.5, memory: 2GB}
 
   second:
     <<: *first
@@ -44,7 +50,12 @@ providers:
     enabled: on
     command: [sleep, "60"]
     python_path: [lib]
-"""
+    depends_on: first
+    ready:
+      kind: http
+      url: http://localhost:80/health
+    health: {kind: exec, command: a b}
+""".replace("{me}", str(os.geteuid()))
 LINES = VALID.splitlines(keepends=True)
 ODD = [
     "!!set {a}",
@@ -127,7 +138,8 @@ def can_be_spawned(house: House) -> None:
         words = spec.target.argv if isinstance(spec.target, CommandTarget) else (spec.target.path,)
         assert words
         assert words[0]
-        for word in (*words, *spec.env, *spec.env.values(), *spec.python_path):
+        checks = [*spec.ready.argv] if spec.ready else []
+        for word in (*words, *checks, *spec.env, *spec.env.values(), *spec.python_path):
             assert b"\0" not in os.fsencode(word)
         assert not any("=" in name for name in spec.env)
 

@@ -120,7 +120,7 @@ def test_a_file_that_is_not_there_is_named() -> None:
 
 
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
-    assert mistakes_at(str(tmp_path)) == [" this is not a regular file: name a YAML file"]
+    assert mistakes_at(str(tmp_path)) == [" this is not a regular file: name a file of text"]
 
 
 def test_a_name_that_no_file_can_have_is_refused() -> None:
@@ -132,7 +132,7 @@ def test_a_fifo_does_not_hold_the_daemon(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     os.mkfifo(path)
 
-    assert mistakes_at(str(path)) == [" this is not a regular file: name a YAML file"]
+    assert mistakes_at(str(path)) == [" this is not a regular file: name a file of text"]
 
 
 def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_more_bytes_than_a_config_has_are_not_read(tmp_path: Path) -> None:
     assert len(read_text(str(path))) == LARGEST
 
     path.write_bytes(b"#" * (LARGEST + 1))
-    assert mistakes_at(str(path)) == [" is larger than the 8 MiB a config file may have"]
+    assert mistakes_at(str(path)) == [" is larger than the 8 MiB that it may have"]
 
 
 @pytest.mark.parametrize("value", ["!!set {a}", "!!binary aGVsbG8="], ids=["a set", "bytes"])

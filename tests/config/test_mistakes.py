@@ -11,10 +11,17 @@ from tests.config.mistaken import mistakes, place, setting
 FLAG = "must be true or false"
 WHOLE = "must be a whole number"
 TEXT = "must be text"
+NAMES = "must be true or a list of names of variables"
+VALUE = "must be text, a number, true or false"
 MAPPING = "must be a mapping of keys to values"
 SECONDS = 'must be a number of seconds or a duration like "30s"'
 DURATION = 'must be seconds or a duration like "30s", "5m" or "1h"'
 SIGNALS = "must be one of SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGKILL"
+SIZE = 'must be bytes or a size like "20MiB" (by 1024) or "20MB" (by 1000)'
+NO_SIZE = "must be from 4KiB (4096 bytes) to 1024TiB"
+OCTAL = 'must be an octal number from "0000" to "0777"'
+CRON = 'must be minute, hour, day of month, month and day of week, such as "30 4 * * 1-5"'
+NEVER = "is a time that never comes"
 ARGV = "must be a list of words or one text, such as [sleep, '60']"
 
 WRONG = [
@@ -29,6 +36,14 @@ WRONG = [
     ("global.max_retry_attempts", "-1", "must be at least 0, not -1"),
     ("global.max_retry_attempts", '"3"', f'{WHOLE}, not "3"'),
     ("global.default_server_url", "8000", f"{TEXT}, not 8000"),
+    ("global.retry_fatal_every", "never", f'{DURATION}, not "never"'),
+    ("global.parallel_starts", "0", "must be at least 1, not 0"),
+    ("global.parallel_starts", "true", f"{WHOLE}, not true"),
+    ("global.logs", "5", f"{MAPPING}, not 5"),
+    ("global.logs.size", "20", f"{NO_SIZE}, not 20"),
+    ("global.logs.size", "20M", f'{SIZE}, not "20M"'),
+    ("global.logs.size", "1e9", f"{SIZE}, not 1e9"),
+    ("global.logs.files", "-1", "must be at least 0, not -1"),
     ("providers", "[]", MAPPING),
     ("providers.p", "runs", f'{MAPPING}, not "runs"'),
     ("providers.p.enabled", "y", f'{FLAG}, not "y"'),
@@ -68,8 +83,40 @@ WRONG = [
     ("providers.p.routing.queue", "1000001", "must be at most 1000000, not 1000001"),
     ("providers.p.routing.idempotent", "sometimes", f'{FLAG}, not "sometimes"'),
     ("providers.p.env", "[A=B]", MAPPING),
-    ("providers.p.env.A", "[1]", TEXT),
-    ("providers.p.env.A", "{str: 5}", TEXT),
+    ("providers.p.env.A", "[1]", VALUE),
+    ("providers.p.env.A", "{str: 5}", VALUE),
+    ("providers.p.instances", "0", "must be at least 1, not 0"),
+    ("providers.p.instances", "1001", "must be at most 1000, not 1001"),
+    ("providers.p.depends_on", "{q: 1}", "must be a list"),
+    ("providers.p.start_timeout", "0", "must be more than 0, not 0"),
+    ("providers.p.restart_schedule", "'@daily'", f'{CRON}, not "@daily"'),
+    ("providers.p.restart_schedule", "0 0 4 * * *", f'{CRON}, not "0 0 4 * * *"'),
+    ("providers.p.restart_schedule", "60 * * * *", f'{CRON} (bad minute), not "60 * * * *"'),
+    ("providers.p.restart_schedule", "0 0 30 13 *", f'{CRON} (bad month), not "0 0 30 13 *"'),
+    ("providers.p.restart_schedule", "0 0 30 2 *", f'{NEVER}, not "0 0 30 2 *"'),
+    ("providers.p.restart_schedule", "0 0 */8 * mon#5", f'{NEVER}, not "0 0 */8 * mon#5"'),
+    ("providers.p.inherit_env", "PATH", f'{NAMES}, not "PATH"'),
+    ("providers.p.inherit_env", "[1]", NAMES),
+    ("providers.p.user", "1.5", f"{TEXT}, not 1.5"),
+    ("providers.p.user", "true", f"{TEXT}, not true"),
+    ("providers.p.umask", "18", f"{OCTAL}, not 18"),
+    ("providers.p.umask", "1777", f"{OCTAL}, not 1777"),
+    ("providers.p.umask", "0x12", f"{OCTAL}, not 0x12"),
+    ("providers.p.umask", "-1", f"{OCTAL}, not -1"),
+    ("providers.p.umask", "u=rwx", f'{OCTAL}, not "u=rwx"'),
+    ("providers.p.umask", "true", f"{OCTAL}, not true"),
+    ("providers.p.nice", "20", "must be at most 19, not 20"),
+    ("providers.p.nice", "-21", "must be at least -20, not -21"),
+    ("providers.p.limits", "[]", MAPPING),
+    ("providers.p.limits.nofile", "0", "must be at least 1, not 0"),
+    ("providers.p.limits.memory", "-1", f"{NO_SIZE}, not -1"),
+    ("providers.p.limits.memory", "512", f"{NO_SIZE}, not 512"),
+    ("providers.p.limits.memory", "2000TiB", f'{NO_SIZE}, not "2000TiB"'),
+    ("providers.p.limits.processes", "0", "must be at least 1, not 0"),
+    ("providers.p.limits.cpu", "0", "must be more than 0, not 0"),
+    ("providers.p.limits.cpu", ".nan", "must be more than 0, not .nan"),
+    ("providers.p.limits.cpu", "50%", 'must be a number of cores such as 0.5, not "50%"'),
+    ("providers.p.limits.max_rss", "true", f"{SIZE}, not true"),
     ("providers.p.cwd", "5", f"{TEXT}, not 5"),
     ("providers.p.python_path", "lib", 'must be a list, not "lib"'),
 ]
@@ -140,7 +187,8 @@ UNKNOWN = {
     "in global, unlike any": (
         setting("global.x", "3"),
         "2:3: global.x: unknown key (known are auto_restart, auto_start, connection_timeout,"
-        " default_server_url, health_check_interval, max_retry_attempts)",
+        " default_server_url, health_check_interval, logs, max_retry_attempts, parallel_starts,"
+        " retry_fatal_every)",
     ),
     "in a provider": (
         setting("providers.p.enabeld", "true"),
@@ -320,6 +368,31 @@ def test_a_working_directory_must_be_there(tmp_path: Path, cwd: str) -> None:
     text = setting("providers.p.cwd", cwd)
 
     assert mistakes(tmp_path, text) == [f'{place(text)}: providers.p.cwd: there is no directory "{cwd}"']
+
+
+VARIABLE_FILES = {
+    "that is not there": (None, "there is no such file"),
+    "with a line that is no variable": ("A=1\nsecret\n", "2: must be NAME=value, a comment or empty"),
+    "of bytes": (b"A=\xff\n", "1:1: byte 2 is not UTF-8: save the file as UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("content", "sentence"), VARIABLE_FILES.values(), ids=VARIABLE_FILES)
+def test_a_file_of_variables_must_be_one(tmp_path: Path, content: str | bytes | None, sentence: str) -> None:
+    if content is not None:
+        (tmp_path / "vars").write_bytes(content if isinstance(content, bytes) else content.encode())
+    (told,) = mistakes(tmp_path, setting("providers.p.env_file", "[vars]"))
+
+    assert told.startswith(f"4:16: providers.p.env_file.0: {tmp_path}/vars:")
+    assert told.endswith(sentence)
+
+
+@pytest.mark.parametrize("name", ["A*", "A=B", r"\0", ""])
+def test_only_a_name_can_be_inherited(tmp_path: Path, name: str) -> None:
+    (told,) = mistakes(tmp_path, setting("providers.p.inherit_env", f'[A, "{name}"]'))
+
+    assert told.startswith("4:22: providers.p.inherit_env.1: ")
+    assert told.endswith("is not the name of a variable")
 
 
 def test_an_item_of_a_list_is_named_by_its_number(tmp_path: Path) -> None:

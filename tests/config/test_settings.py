@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +14,18 @@ from pydantic import BaseModel
 
 from gleitzeitd.config import schema
 from gleitzeitd.config.load import load
-from gleitzeitd.core.spec import ClassTarget, CommandTarget, House, Policy, Routing, Rules, Spec
+from gleitzeitd.core.spec import (
+    Check,
+    CheckKind,
+    ClassTarget,
+    CommandTarget,
+    House,
+    Logs,
+    Policy,
+    Routing,
+    Rules,
+    Spec,
+)
 from tests.config.mistaken import setting
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,14 +51,20 @@ def routing(name: str) -> Callable[[House], Any]:
 
 
 def own(name: str) -> Callable[[House], Any]:
-    return lambda house: getattr(only(house), name)
+    """What `only` has by that name, or by a path like `logs.size`."""
+    return lambda house: operator.attrgetter(name)(only(house))
+
+
+ME = (str(os.geteuid()), str(os.getegid()))
+# What has to be there beside a key, for it to have its effect.
+NEEDED = {"providers.p.depends_on": "  q: {class: module.Class}\n"}
 
 
 # What a key is, what it is set to, where that shows, and what it is there.
 EFFECTS: dict[str, tuple[str, Callable[[House], Any], object]] = {
     "global.auto_start": ("false", lambda house: house.auto_start, False),
     "global.auto_restart": ("false", rule("policy"), Policy.NEVER),
-    "global.health_check_interval": ("5m", own("health_interval"), 300.0),
+    "global.health_check_interval": ("5m", own("health.interval"), 300.0),
     "global.connection_timeout": ("20", rule("connection_timeout"), 20.0),
     "global.max_retry_attempts": ("7", rule("max_retry_attempts"), 7),
     "global.default_server_url": (
@@ -53,6 +72,10 @@ EFFECTS: dict[str, tuple[str, Callable[[House], Any], object]] = {
         lambda house: house.server_url,
         "http://127.0.0.1:9",
     ),
+    "global.retry_fatal_every": ("0", rule("retry_fatal_every"), 0.0),
+    "global.parallel_starts": ("1", lambda house: house.parallel_starts, 1),
+    "global.logs.size": ("1MiB", own("logs.size"), 2**20),
+    "global.logs.files": ("0", own("logs.files"), 0),
     "providers.p.enabled": ("false", lambda house: (house.specs, house.disabled), ((), frozenset({"p"}))),
     "providers.p.type": ("llm", own("type"), "llm"),
     "providers.p.class": ("a.b.C", own("target"), ClassTarget("a.b.C")),
@@ -60,15 +83,30 @@ EFFECTS: dict[str, tuple[str, Callable[[House], Any], object]] = {
     "providers.p.config": ("{a: [1, {b: 2.5}], c: null}", own("config"), {"a": [1, {"b": 2.5}], "c": None}),
     "providers.p.description": ("Does it", own("description"), "Does it"),
     "providers.p.auto_discover_models": ("true", own("auto_discover_models"), True),
+    "providers.p.instances": ("3", own("instance_names"), ("p#1", "p#2", "p#3")),
+    "providers.p.depends_on": ("q", lambda house: house.specs[0].depends_on, ("q",)),
     "providers.p.restart.policy": ("on-failure", rule("policy"), Policy.ON_FAILURE),
     "providers.p.restart.initial": ("0", rule("initial"), 0.0),
     "providers.p.restart.max_delay": ("1h", rule("max_delay"), 3600.0),
     "providers.p.restart.reset_after": ("2", rule("reset_after"), 2.0),
     "providers.p.restart.intensity": ("0", rule("intensity"), 0),
     "providers.p.restart.period": ("1d", rule("period"), 86400.0),
+    "providers.p.restart_schedule": ("0 4 * * mon", own("restart_schedule"), "0 4 * * mon"),
     "providers.p.max_retry_attempts": ("0", rule("max_retry_attempts"), 0),
+    "providers.p.retry_fatal_every": ("1h", rule("retry_fatal_every"), 3600.0),
     "providers.p.connection_timeout": ("0.5", rule("connection_timeout"), 0.5),
+    "providers.p.start_timeout": ("5m", rule("start_timeout"), 300.0),
     "providers.p.start_seconds": ("250ms", rule("start_seconds"), 0.25),
+    "providers.p.ready": (
+        "{kind: tcp, port: 80}",
+        lambda house: (only(house).rules.checked, only(house).ready),
+        (True, Check(CheckKind.TCP, 1.0, port=80)),
+    ),
+    "providers.p.health": (
+        "{kind: tcp, port: 80}",
+        own("health"),
+        Check(CheckKind.TCP, 30.0, port=80),
+    ),
     "providers.p.stop.signal": ("SIGINT", rule("stop_signal"), signal.SIGINT),
     "providers.p.stop.timeout": ("0", rule("stop_timeout"), 0.0),
     "providers.p.stop.drain_timeout": ("1.5s", rule("drain_timeout"), 1.5),
@@ -77,8 +115,25 @@ EFFECTS: dict[str, tuple[str, Callable[[House], Any], object]] = {
     "providers.p.routing.queue": ("0", routing("queue"), 0),
     "providers.p.routing.idempotent": ("true", routing("idempotent"), True),
     "providers.p.env": ("{A: b}", own("env"), {"A": "b"}),
+    "providers.p.env_file": (
+        "vars",
+        lambda house: [Path(path).name for path in only(house).env_file],
+        ["vars"],
+    ),
+    "providers.p.inherit_env": ("[A, B]", own("inherit_env"), ("A", "B")),
     "providers.p.cwd": ("/", own("cwd"), "/"),
     "providers.p.python_path": ("[/a, /b]", own("python_path"), ("/a", "/b")),
+    "providers.p.user": (ME[0], own("identity.user"), ME[0]),
+    "providers.p.group": (ME[1], own("identity.group"), ME[1]),
+    "providers.p.umask": ("0027", own("identity.umask"), 0o027),
+    "providers.p.nice": ("19", own("identity.nice"), 19),
+    "providers.p.limits.nofile": ("64", own("limits.nofile"), 64),
+    "providers.p.limits.memory": ("2GB", own("limits.memory"), 2_000_000_000),
+    "providers.p.limits.processes": ("10", own("limits.processes"), 10),
+    "providers.p.limits.cpu": ("0.5", own("limits.cpu"), 0.5),
+    "providers.p.limits.max_rss": ("512MiB", own("limits.max_rss"), 512 * 2**20),
+    "providers.p.logs.size": ("64KiB", own("logs.size"), 65536),
+    "providers.p.logs.files": ("1", own("logs.files"), 1),
 }
 
 
@@ -99,7 +154,8 @@ def test_the_table_of_effects_has_every_key_there_is() -> None:
 @pytest.mark.parametrize("path", EFFECTS)
 def test_a_key_has_its_effect(tmp_path: Path, path: str) -> None:
     value, read, effect = EFFECTS[path]
-    some = "providers:\n  p: {class: module.Class}\n" if path.startswith("global") else ""
+    some = "providers:\n  p: {class: module.Class}\n" if path.startswith("global") else NEEDED.get(path, "")
+    (tmp_path / "vars").touch()
     other = {"providers.p.class": "command: sleep 1", "providers.p.command": "class: module.Class"}
     without = f"providers:\n  p: {{{other.get(path, 'class: module.Class')}}}\n"
 
@@ -119,6 +175,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
                 ClassTarget("module.Class"),
                 Rules(),
                 Routing(),
+                health=Check(CheckKind.PROVIDER),
                 where=f"{tmp_path / 'p.yaml'}:2",
             ),
         ),
@@ -135,20 +192,34 @@ def test_a_command_needs_no_registration(tmp_path: Path) -> None:
 
 def test_a_provider_has_what_is_global_unless_it_says_its_own(tmp_path: Path) -> None:
     text = """
-global: {auto_restart: false, connection_timeout: 20, max_retry_attempts: 7, health_check_interval: 5}
+global:
+  auto_restart: false
+  connection_timeout: 20
+  max_retry_attempts: 7
+  health_check_interval: 5
+  retry_fatal_every: 9
+  logs: {size: 1MiB, files: 2}
 providers:
-  inherits: {class: module.Class}
+  inherits: {class: module.Class, health: {failures: 1}, logs: {files: 3}}
   differs:
     class: module.Class
     connection_timeout: 1
     max_retry_attempts: 0
+    retry_fatal_every: 0
+    health: {interval: 2}
+    logs: {size: 2MiB}
     restart: {policy: always}
 """
     inherits, differs = wanted(tmp_path, text).specs
 
-    assert inherits.rules == Rules(policy=Policy.NEVER, connection_timeout=20.0, max_retry_attempts=7)
-    assert differs.rules == Rules(policy=Policy.ALWAYS, connection_timeout=1.0, max_retry_attempts=0)
-    assert (inherits.health_interval, differs.health_interval) == (5.0, 5.0)
+    assert inherits.rules == Rules(
+        policy=Policy.NEVER, connection_timeout=20.0, max_retry_attempts=7, retry_fatal_every=9.0
+    )
+    assert differs.rules == Rules(
+        policy=Policy.ALWAYS, connection_timeout=1.0, max_retry_attempts=0, retry_fatal_every=0.0
+    )
+    assert (inherits.health, differs.health) == (Check(interval=5.0, failures=1), Check(interval=2.0))
+    assert (inherits.logs, differs.logs) == (Logs(2**20, 3), Logs(2**21, 2))
 
 
 def test_providers_come_in_the_order_of_the_file_without_the_disabled(tmp_path: Path) -> None:
@@ -201,6 +272,49 @@ def test_a_duration_is_seconds_or_has_a_unit(tmp_path: Path, written: str, secon
     assert only(wanted(tmp_path, setting("providers.p.stop.timeout", written))).rules.stop_timeout == seconds
 
 
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [
+        ("4096", 4096),
+        ("4096B", 4096),
+        ("4KiB", 4096),
+        ("8kB", 8000),
+        ("8 KB", 8000),
+        ("20MiB", 20 * 2**20),
+        ("20MB", 20 * 10**6),
+        ("1.5GiB", 3 * 2**29),
+        ("1024TiB", 2**50),
+    ],
+)
+def test_a_size_is_bytes_or_has_a_unit(tmp_path: Path, written: str, size: int) -> None:
+    assert only(wanted(tmp_path, setting("providers.p.limits.memory", written))).limits.memory == size
+
+
+@pytest.mark.parametrize("written", ["0027", "027", "27", "0o27", '"0027"', '"27"'])
+def test_a_umask_is_octal_however_it_is_written(tmp_path: Path, written: str) -> None:
+    # YAML 1.2 reads 0027 as twenty-seven.
+    assert only(wanted(tmp_path, setting("providers.p.umask", written))).identity.umask == 0o027
+
+
+@pytest.mark.parametrize(
+    ("written", "inherited"), [("true", True), ("yes", True), ("false", ()), ("[A]", ("A",)), ("[]", ())]
+)
+def test_all_variables_are_inherited_or_some(tmp_path: Path, written: str, inherited: object) -> None:
+    assert only(wanted(tmp_path, setting("providers.p.inherit_env", written))).inherit_env == inherited
+
+
+def test_a_model_has_more_time_to_start_unless_it_says_its_own(tmp_path: Path) -> None:
+    text = """
+providers:
+  tool: {class: module.Class}
+  llm: {class: module.Class, type: llm}
+  quick: {class: module.Class, type: llm, start_timeout: 5}
+"""
+    times = [spec.rules.start_timeout for spec in wanted(tmp_path, text).specs]
+
+    assert times == [60.0, 900.0, 5.0]
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "TERM", "SIGUSR1", "HUP", "KILL"])
 def test_a_signal_is_named_with_or_without_sig(tmp_path: Path, name: str) -> None:
     spec = only(wanted(tmp_path, setting("providers.p.stop.signal", name)))
@@ -231,11 +345,13 @@ def test_a_variable_has_the_value_that_the_file_shows(tmp_path: Path, written: s
 def test_paths_are_seen_from_the_file_and_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     (tmp_path / "work").mkdir()
+    (tmp_path / "vars").write_text("A=1\n")
     monkeypatch.chdir("/")
-    text = "providers:\n  p: {class: module.Class, cwd: work, python_path: [., lib, ~/lib, /lib]}\n"
-    spec = only(wanted(tmp_path, text))
+    where = "cwd: work, env_file: vars, python_path: [., lib, ~/lib, /lib]"
+    spec = only(wanted(tmp_path, f"providers:\n  p: {{class: module.Class, {where}}}\n"))
 
     assert spec.cwd == str(tmp_path / "work")
+    assert spec.env_file == (str(tmp_path / "vars"),)
     assert [str(Path(path)) for path in spec.python_path] == [
         str(tmp_path),
         str(tmp_path / "lib"),
@@ -256,9 +372,21 @@ def test_the_example_that_we_ship_loads_and_says_the_defaults() -> None:
     house = load(str(ROOT / "etc/providers.yaml"))
 
     assert [spec.name for spec in house.specs] == ["calculator", "echo"]
-    assert all(spec.rules == Rules() for spec in house.specs)
+    assert [spec.rules for spec in house.specs] == [Rules(), Rules(start_timeout=900.0)]
     assert house.server_url == House("", ()).server_url
     assert house.auto_start
+
+
+def test_what_is_commented_out_in_the_example_is_valid_too(tmp_path: Path) -> None:
+    text = (ROOT / "etc/providers.yaml").read_text()
+    start = text.index("  # server:")
+    lines = [line.replace("  # ", "  ", 1) for line in text[start:].splitlines()]
+    # What is not on every machine.
+    there = [line for line in lines if line.split(":")[0].strip() not in ("cwd", "user", "group")]
+    (tmp_path / "server.env").touch()
+    spec = wanted(tmp_path, text[:start] + "\n".join(there)).specs[-1]
+
+    assert (spec.name, spec.ready and spec.ready.kind) == ("server", CheckKind.HTTP)
 
 
 def test_the_file_of_the_tutorial_loads(tmp_path: Path) -> None:
@@ -312,4 +440,4 @@ providers:
     assert (ollama.type, ollama.auto_discover_models) == ("llm", True)
     assert ollama.config["ollama_url"] == "http://localhost:11434"
     assert house.disabled == {"provider_name"}
-    assert all(spec.rules == Rules() for spec in house.specs)
+    assert [spec.rules for spec in house.specs] == [Rules(), Rules(start_timeout=900.0)]

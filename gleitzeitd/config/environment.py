@@ -1,0 +1,40 @@
+"""The rules about what goes into a provider's environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gleitzeitd.config.block import Block
+from gleitzeitd.config.commands import can_be_given
+from gleitzeitd.config.document import Problem
+from gleitzeitd.config.source import read_text
+from gleitzeitd.core.envfile import parse
+from gleitzeitd.core.errors import ConfigError
+
+
+def variables(block: Block) -> Iterator[Problem]:
+    for name, value in block.section("env").items():
+        if not _is_name(name):
+            yield block.problem(("env", name), "no variable can have this name", key=True)
+        elif isinstance(value, str) and not can_be_given(value):
+            yield block.problem(("env", name), "has a character that no variable can have")
+
+
+def inherited(block: Block) -> Iterator[Problem]:
+    for path, name in block.texts("inherit_env"):
+        # A pattern would inherit nothing, and say nothing.
+        if len(path) > 1 and (not _is_name(name) or "*" in name):
+            yield block.problem(path, f'"{name}" is not the name of a variable')
+
+
+def files(block: Block) -> Iterator[Problem]:
+    for path, name in block.texts("env_file"):
+        place = block.beside(name)
+        try:
+            parse(read_text(place), place)
+        except ConfigError as exc:
+            yield from (block.problem(path, problem) for problem in exc.problems)
+
+
+def _is_name(name: str) -> bool:
+    return name != "" and "=" not in name and can_be_given(name)

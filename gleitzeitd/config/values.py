@@ -1,0 +1,133 @@
+"""How a value may be written: one type for each kind of setting, with the sentence for what it is not."""
+
+from __future__ import annotations
+
+import re
+import signal as signals
+from fractions import Fraction
+from typing import Annotated, Any, NoReturn, TypeGuard
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from gleitzeitd.config.schedule import wrong_with
+from gleitzeitd.config.written import as_written
+from gleitzeitd.core.spec import CheckKind, Policy
+
+TIMES = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+SIZES = {"B": 1, "kB": 1000}
+SIZES |= {f"{prefix}B": 1000**power for power, prefix in enumerate("KMGT", start=1)}
+SIZES |= {f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", start=1)}
+_SIZE = re.compile(rf"(\d{{1,18}}(?:\.\d{{1,9}})?)\s*({'|'.join(SIZES)})")
+SMALLEST, LARGEST = 4096, 2**50
+_BOOLEANS = {"yes": True, "on": True, "no": False, "off": False}
+_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL")
+_MODE = re.compile(r"(?:0o)?([0-7]{1,4})")
+
+
+def flag(value: Any) -> Any:
+    """YAML 1.1 booleans, which YAML 1.2 reads as text, still mean what people mean by them."""
+    return _BOOLEANS.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def is_command(value: object) -> TypeGuard[str | list[str]]:
+    return isinstance(value, str) or is_texts(value)
+
+
+def is_texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _refuse(kind: str, sentence: str) -> NoReturn:
+    # As a value of the context the sentence may have braces, which the template must not.
+    raise PydanticCustomError(kind, "{sentence}", {"sentence": sentence})
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, str):
+        if not (match := _DURATION.fullmatch(value.strip())):
+            _refuse("duration", 'must be seconds or a duration like "30s", "5m" or "1h"')
+        return float(match[1]) * TIMES[match[2]]
+    return value
+
+
+def _size(value: Any) -> int:
+    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match:
+        value = int(Fraction(match[1]) * SIZES[match[2]])
+    if isinstance(value, bool) or not isinstance(value, int):
+        _refuse("size", 'must be bytes or a size like "20MiB" (by 1024) or "20MB" (by 1000)')
+    if not SMALLEST <= value <= LARGEST:
+        _refuse("size", "must be from 4KiB (4096 bytes) to 1024TiB")
+    return int(value)
+
+
+def _cores(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _refuse("cores", "must be a number of cores such as 0.5")
+    return value
+
+
+def _signal(value: Any) -> Any:
+    name = value if str(value).startswith("SIG") else f"SIG{value}"
+    if name not in _SIGNALS:
+        _refuse("signal", f"must be one of {', '.join(_SIGNALS)}")
+    return signals.Signals[name]
+
+
+def _command(value: Any) -> Any:
+    if not is_command(value):
+        _refuse("command", "must be a list of words or one text, such as [sleep, '60']")
+    return value
+
+
+def _variable(value: Any) -> str:
+    if not isinstance(value, str | int | float):
+        _refuse("variable", "must be text, a number, true or false")
+    return as_written(value)
+
+
+def _texts(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _inherited(value: Any) -> Any:
+    value = flag(value)
+    if not isinstance(value, bool) and not is_texts(value):
+        _refuse("inherited", "must be true or a list of names of variables")
+    return value
+
+
+def _account(value: Any) -> Any:
+    return as_written(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _mode(value: Any) -> int:
+    # As it was written: YAML reads 0022 as twenty-two, which nobody means by it.
+    match = _MODE.fullmatch(as_written(value))
+    if match is None or int(match[1], 8) > 0o777:
+        _refuse("mode", 'must be an octal number from "0000" to "0777"')
+    return int(match[1], 8)
+
+
+def _schedule(value: str) -> str:
+    if sentence := wrong_with(value):
+        _refuse("schedule", sentence)
+    return value
+
+
+Flag = Annotated[bool, BeforeValidator(flag)]
+Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, le=365 * 86400, allow_inf_nan=False)]
+Size = Annotated[int, BeforeValidator(_size)]
+Cores = Annotated[float, BeforeValidator(_cores), Field(gt=0, le=10_000, allow_inf_nan=False)]
+StopSignal = Annotated[signals.Signals, BeforeValidator(_signal)]
+Choice = Annotated[Policy, Field(strict=False)]
+Kind = Annotated[CheckKind, Field(strict=False)]
+Command = Annotated[list[str] | str, BeforeValidator(_command)]
+Variable = Annotated[str, BeforeValidator(_variable)]
+Texts = Annotated[list[str], BeforeValidator(_texts)]
+Inherited = Annotated[bool | list[str], BeforeValidator(_inherited)]
+Account = Annotated[str, BeforeValidator(_account)]
+Mode = Annotated[int, BeforeValidator(_mode)]
+Schedule = Annotated[str, AfterValidator(_schedule)]
