@@ -26,13 +26,16 @@ class Offer:
     methods: tuple[dict[str, Any], ...] = ()
     closed: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    ready: bool = True
+    """Whether it may be called as soon as it is registered."""
 
     @classmethod
     def read(cls, data: object) -> Offer:
         """Raises CallError `invalid_request` with what is wrong."""
         if not isinstance(data, dict) or not isinstance(data.get("name"), str) or not data["name"]:
             raise CallError("invalid_request", "`register` needs a `name`")
-        return replace(cls(data["name"]).updated(data), closed=data.get("closed") is True)
+        ready = _checked("ready", data.get("ready", True), bool)
+        return replace(cls(data["name"]).updated(data), closed=data.get("closed") is True, ready=ready)
 
     def updated(self, data: object) -> Offer:
         """The offer with the fields of `data` that an offer has. Raises CallError."""
@@ -77,9 +80,10 @@ class Registration:
         self.pid = pid
         self.slots = slots
         self.emit = emit
-        self.ready = True
+        self.ready = offer.ready
         self.draining = False
         self.degraded = False
+        self.fit = True
         self.health: Mapping[str, Any] | None = None
         self.since = asyncio.get_running_loop().time()
         self.calls: dict[str, Call] = {}
@@ -89,13 +93,18 @@ class Registration:
         return self.offer.name
 
     @property
+    def instance(self) -> str:
+        """The name of the one process that it is the connection of."""
+        return self.grant.instance or self.offer.name
+
+    @property
     def is_external(self) -> bool:
         return self.grant.instance is None
 
     @property
     def is_ready(self) -> bool:
-        """Whether it is to be called at all, by its own word and by its health."""
-        return self.ready and not self.degraded
+        """Whether it is to be called at all, by its own word, its health and its ready check."""
+        return self.ready and not self.degraded and self.fit
 
     @property
     def has_room(self) -> bool:

@@ -10,11 +10,12 @@ from typing import Any
 
 from gleitzeit_extensions.protocol import MAX_FRAME, PROTO, WINDOW, CallError
 from gleitzeitd.core.process import State
-from gleitzeitd.core.routing import Standing, why_not_wait
+from gleitzeitd.core.routing import Standing
 from gleitzeitd.core.spec import NAME_RULE, Routing, Spec, is_name
 from gleitzeitd.hub.calls import Call, LostError
 from gleitzeitd.hub.line import Line
 from gleitzeitd.hub.registration import Emit, Offer, Registration
+from gleitzeitd.hub.standings import Standings
 from gleitzeitd.hub.tokens import Grant, Tokens
 
 EVIDENCE_TIME = 0.25
@@ -25,7 +26,10 @@ EVIDENCE_TIME = 0.25
 class Facts:
     """Whom the hub tells what it found out about a generation of an instance."""
 
-    ready: Callable[[str, int], None]
+    registered: Callable[[str, int, bool], None]
+    """Whether it is ready, by its own word."""
+    said: Callable[[str, int, bool], None]
+    """The same, whenever it says so later."""
     disconnected: Callable[[str, int], None]
     drained: Callable[[str, int], None]
     failed: Callable[[str, int, str], None]
@@ -39,42 +43,50 @@ class Registry:
         self.tokens = tokens
         self.facts = facts
         self._disabled = disabled
-        self._standings: dict[str, Standing] = {}
+        self._standings = Standings(self.specs.values())
         self._lines: dict[str, Line] = {}
         self._connected: dict[str, Registration] = {}
         self._lost: dict[Grant, list[Registration]] = {}
 
     # What is asked.
-    def routing(self, provider: str) -> Routing:
-        spec = self.specs.get(provider)
+    def spec(self, name: str) -> Spec | None:
+        """The spec of a provider, or of the provider that an instance is one of; None for an external one."""
+        return self._standings.spec(name)
+
+    def routing(self, name: str) -> Routing:
+        spec = self.spec(name)
         return spec.routing if spec else Routing()
 
-    def registrations(self, provider: str | None = None) -> list[Registration]:
-        known = self._connected.values()
-        return [registration for registration in known if provider in (None, registration.name)]
+    def registrations(self, name: str | None = None) -> list[Registration]:
+        """All connections, those of a provider's instances, or that of one instance."""
+        return [r for r in self._connected.values() if name in (None, r.name, r.instance)]
 
     def registration(self, sid: str) -> Registration | None:
         return self._connected.get(sid)
 
-    def line(self, provider: str) -> Line:
-        """Where calls for the provider wait. Raises CallError `not_found.provider`, `no_instance`."""
+    def line(self, name: str) -> Line:
+        """Where calls for a provider, or for one instance of it, wait.
+
+        Raises CallError `not_found.provider`, `no_instance`.
+        """
+        spec = self.spec(name)
+        provider = spec.name if spec else name
         if provider in self._lines:
             return self._lines[provider]
-        if provider in self._disabled:
-            raise CallError("no_instance", f'"{provider}" is disabled in the config file')
-        if provider not in self.specs:
-            names = {*self.specs, *(registration.name for registration in self.registrations())}
-            close = difflib.get_close_matches(provider, names, n=1)
+        if name in self._disabled:
+            raise CallError("no_instance", f'"{name}" is disabled in the config file')
+        if spec is None:
+            names = {*self._standings.names, *(r.name for r in self.registrations())}
+            close = difflib.get_close_matches(name, names, n=1)
             hint = f' (did you mean "{close[0]}"?)' if close else ': see "gleitzeitctl providers list"'
-            raise CallError("not_found.provider", f'there is no provider "{provider}"{hint}')
+            raise CallError("not_found.provider", f'there is no provider "{name}"{hint}')
         return self._make_line(provider)
 
     def _make_line(self, provider: str) -> Line:
-        def why_not(call: Call) -> CallError | None:
-            standing = self._standings.get(provider)
-            if standing is None and line.registrations:
+        def why_not(call: Call, address: str) -> CallError | None:
+            if provider not in self.specs and line.registrations:
                 return None  # External, and busy.
-            sentence = why_not_wait(provider, standing, call.deadline)
+            sentence = self._standings.why_not(address, call.deadline)
             return CallError("no_instance", sentence) if sentence else None
 
         line = self._lines[provider] = Line(provider, self.routing(provider).queue, why_not)
@@ -91,25 +103,27 @@ class Registry:
         if earlier is not None:
             raise CallError("conflict", f'this connection is registered as "{earlier.name}" already')
         registration = Registration(sid, offer, grant, pid, self.routing(offer.name).concurrency, emit)
-        standing = self._standings.get(offer.name)
-        registration.draining = standing is not None and standing.state is State.STOPPING
+        if standing := self._standings[registration.instance]:
+            _heed(registration, standing)
         self._connected[sid] = registration
         line = self._lines.get(offer.name) or self._make_line(offer.name)
         line.registrations.append(registration)
         line.fill()
         if grant.instance is not None:
-            self.facts.ready(grant.instance, grant.generation)
+            self._standings.offers(offer.name)
+            self.facts.registered(grant.instance, grant.generation, offer.ready)
         return {"ok": True, "session": sid, "proto": PROTO, "max_frame": MAX_FRAME, "window": WINDOW}
 
     def _permit(self, name: str, grant: Grant) -> None:
-        if not is_name(name):
-            raise CallError("invalid_request", f"a provider's name is made of {NAME_RULE}")
-        if grant.instance is not None and name != grant.instance:
+        spec = self.spec(grant.instance) if grant.instance is not None else None
+        if spec is not None and name != spec.name:
             raise CallError(
                 "forbidden",
-                f'this process is "{grant.instance}" in the config file but registers as "{name}"',
+                f'this process is "{spec.name}" in the config file but registers as "{name}"',
             )
-        if grant.instance is None and name in self.specs:
+        if not is_name(name):
+            raise CallError("invalid_request", f"a provider's name is made of {NAME_RULE}")
+        if spec is None and name in self.specs:
             raise CallError("forbidden", f'"{name}" is run by this daemon: disable it or choose another name')
 
     def of(self, grant: Grant) -> list[Registration]:
@@ -121,8 +135,11 @@ class Registry:
         registration.offer = registration.offer.updated(data)
 
     def set_ready(self, registration: Registration, ready: bool) -> None:
+        """It said whether it is to be called."""
         registration.ready = ready
         self._freed(registration)
+        if registration.grant.instance is not None:
+            self.facts.said(registration.grant.instance, registration.grant.generation, ready)
 
     def set_degraded(self, registration: Registration, degraded: bool) -> None:
         registration.degraded = degraded
@@ -170,12 +187,14 @@ class Registry:
         return registration
 
     # What the supervisor says.
-    def stands(self, provider: str, standing: Standing) -> None:
-        self._standings[provider] = standing
-        if standing.state is State.STOPPING:
-            for registration in self.registrations(provider):
-                registration.draining = True
-        if line := self._lines.get(provider):
+    def stands(self, instance: str, standing: Standing) -> None:
+        """How an instance stands now."""
+        self._standings[instance] = standing
+        for registration in self._connected.values():
+            if registration.instance == instance:
+                _heed(registration, standing)
+        spec = self.spec(instance)
+        if spec is not None and (line := self._lines.get(spec.name)):
             line.reconsider()
 
     def exited(self, instance: str, generation: int, how: str, evidence: Mapping[str, Any]) -> None:
@@ -202,6 +221,11 @@ class Registry:
             self.facts.drained(grant.instance, grant.generation)
 
 
+def _heed(registration: Registration, standing: Standing) -> None:
+    registration.draining = registration.draining or standing.state is State.STOPPING
+    registration.fit = standing.fit
+
+
 def _lose(registration: Registration, how: str, evidence: Mapping[str, Any]) -> None:
-    sentence = f'"{registration.name}" was lost during the call: {how}'
+    sentence = f'"{registration.instance}" was lost during the call: {how}'
     registration.fail_all(LostError("instance_lost", sentence, dict(evidence)))

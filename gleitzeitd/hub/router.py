@@ -70,7 +70,7 @@ class Router:
 
     async def send(self, request: Request, call: Call, attempt: int) -> Registration:
         """Wait for a slot and write the call to it. Raises CallError."""
-        registration = await self.registry.line(request.provider).place(call)
+        registration = await self.registry.line(request.provider).place(call, request.provider)
         offer = registration.offer
         if offer.closed and not call.stream and request.method not in offer.method_names:
             registration.calls.pop(call.id, None)
@@ -178,7 +178,7 @@ class Reading:
         self._call = call
 
     def _may_repeat(self) -> bool:
-        spec = self._router.registry.specs.get(self._request.provider)
+        spec = self._router.registry.spec(self._request.provider)
         return self._router.may_repeat(self._request) or (spec is not None and spec.type == "llm")
 
     def _grant(self, registration: Registration, call: Stream) -> None:

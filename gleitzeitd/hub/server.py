@@ -31,11 +31,13 @@ from gleitzeit_extensions.protocol import (
     CallError,
     Wire,
 )
-from gleitzeitd.core.spec import Spec
+from gleitzeitd.core.spec import Check, CheckKind, CommandTarget, Spec
 from gleitzeitd.hub.callers import Callers
 from gleitzeitd.hub.credentials import credentials
+from gleitzeitd.hub.door import Door
 from gleitzeitd.hub.health import Health
 from gleitzeitd.hub.manager import DirectManager
+from gleitzeitd.hub.pings import SteadyServer
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.registry import Facts, Registry
 from gleitzeitd.hub.router import Router
@@ -56,7 +58,7 @@ class Hub:
         self._peers: dict[str, tuple[Grant, int | None]] = {}
         self._watches: dict[str, anyio.CancelScope] = {}
         self._tasks: TaskGroup
-        self._sio = socketio.AsyncServer(
+        self._sio = SteadyServer(
             async_mode="aiohttp",
             client_manager=DirectManager(),
             async_handlers=False,
@@ -78,7 +80,7 @@ class Hub:
         *,
         task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Serve on the listening `sockets` until cancelled."""
+        """Serve on the listening `sockets`, which are the hub's from now on, until cancelled."""
         app = web.Application()
         self._sio.attach(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -89,7 +91,7 @@ class Hub:
             await runner.setup()
             stack.push_async_callback(self._close, runner)
             for listening in sockets:
-                await web.SockSite(runner, listening, backlog=BACKLOG).start()
+                await web.SockSite(runner, Door.of(listening), backlog=BACKLOG).start()
             task_status.started()
             await anyio.sleep_forever()
 
@@ -104,9 +106,10 @@ class Hub:
 
     def drain(self, instance: str, generation: int) -> None:
         """Give it no more calls, and tell it."""
-        timeout = self.registry.specs[instance].rules.drain_timeout
+        spec = self.registry.spec(instance)
+        assert spec is not None
         for registration in self.registry.drain(instance, generation):
-            self._post(registration, "drain", {"deadline_ms": round(timeout * 1000)})
+            self._post(registration, "drain", {"deadline_ms": round(spec.rules.drain_timeout * 1000)})
 
     def _listen(self) -> None:
         on = self._sio.on
@@ -187,16 +190,22 @@ class Hub:
             return {"ok": False, "error": exc.wire()}
         registration = self.registry.registration(sid)
         assert registration is not None
-        self._watches[sid] = anyio.CancelScope()
-        self._tasks.start_soon(self._watch, registration, self._watches[sid])
+        if check := self._check(registration):
+            self._watches[sid] = anyio.CancelScope()
+            self._tasks.start_soon(self._watch, registration, check, self._watches[sid])
         if registration.is_external:
             log.info("external provider registered", name=registration.name)
         return dict(answer)
 
-    async def _watch(self, registration: Registration, scope: anyio.CancelScope) -> None:
-        spec = self.registry.specs.get(registration.name)
+    def _check(self, registration: Registration) -> Check | None:
+        """How the provider is asked how it is; None when it is not."""
+        spec = self.registry.spec(registration.name)
+        check = spec.health if spec else Check()
+        return check if check is not None and check.kind is CheckKind.PROVIDER else None
+
+    async def _watch(self, registration: Registration, check: Check, scope: anyio.CancelScope) -> None:
         with scope:
-            await self.health.watch(registration, spec.health_interval if spec else 30.0)
+            await self.health.watch(registration, check)
 
     async def _from_provider(
         self, take: Callable[[Registration, Wire], None], sid: str, data: object = None, *_: object
@@ -237,11 +246,17 @@ class Hub:
                 CallError("unauthenticated", "the token is unknown: the daemon makes a new one at each start")
             )
             raise AssertionError
-        if grant.instance is not None and (
-            pid is None or not self.registry.facts.owns(grant.instance, grant.generation, pid)
-        ):
+        if grant.instance is not None and not self._is_its_own(grant.instance, grant.generation, pid):
             _refuse(CallError("forbidden", f'this process does not belong to "{grant.instance}"'))
         return grant, pid
+
+    def _is_its_own(self, instance: str, generation: int, pid: int | None) -> bool:
+        """Whether who holds an instance's token is that instance."""
+        if pid is not None:
+            return self.registry.facts.owns(instance, generation, pid)
+        # Over TCP nobody says who connects. A command is told the address and may know no other way.
+        spec = self.registry.spec(instance)
+        return spec is not None and isinstance(spec.target, CommandTarget)
 
     async def _unknown(self, namespace: str, event: str, sid: str, *_: object) -> None:
         error = CallError("protocol", f'there is no event "{event}" in gz/{PROTO}')

@@ -7,6 +7,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -16,7 +17,7 @@ import socketio
 from gleitzeit_extensions.protocol import CLIENTS, PROVIDERS, CallError
 from gleitzeitd.core.process import State
 from gleitzeitd.core.routing import Standing
-from gleitzeitd.core.spec import ClassTarget, Routing, Spec
+from gleitzeitd.core.spec import ClassTarget, CommandTarget, Routing, Rules, Spec
 from gleitzeitd.hub.registry import Facts
 from gleitzeitd.hub.server import Hub
 from gleitzeitd.hub.tokens import Tokens
@@ -31,38 +32,49 @@ def spec(name: str = "tool", **routing: Any) -> Spec:
     return Spec(name, "tool", ClassTarget("m.C"), routing=Routing(**routing))
 
 
+def twins(**routing: Any) -> Spec:
+    """A provider with two instances."""
+    return replace(spec(**routing), instances=2)
+
+
+def command(name: str = "tool") -> Spec:
+    return Spec(name, "tool", CommandTarget(("sleep", "inf")), Rules(registers=False))
+
+
 class Site:
     """The hub, what it said of its providers, and the peers connected to it."""
 
-    def __init__(self, hub: Hub, path: str, facts: list[tuple[Any, ...]]) -> None:
+    def __init__(self, hub: Hub, path: str, port: int, facts: list[tuple[Any, ...]]) -> None:
         self.hub = hub
         self.path = path
+        self.port = port
         self.facts = facts
         self.peers: list[socketio.AsyncClient] = []
         self.refusals: list[Any] = []
 
-    async def peer(self, namespace: str, token: object = LOCAL, proto: int = 1) -> Peer:
+    async def peer(self, namespace: str, token: object = LOCAL, proto: int = 1, *, tcp: bool = False) -> Peer:
         client = socketio.AsyncClient(
             reconnection=False,
             handle_sigint=False,
-            http_session=aiohttp.ClientSession(connector=aiohttp.UnixConnector(self.path)),
+            http_session=aiohttp.ClientSession(connector=None if tcp else aiohttp.UnixConnector(self.path)),
         )
         peer = Peer(client, namespace)
         self.peers.append(client)
         client.on("connect_error", self.refusals.append, namespace=namespace)
         await client.connect(
-            "http://hub",
+            f"http://127.0.0.1:{self.port}" if tcp else "http://hub",
             auth={"proto": proto, "token": token},
             namespaces=[namespace],
             transports=["websocket"],
         )
         return peer
 
-    async def provider(self, name: str = "tool", **offer: Any) -> Peer:
-        """A provider of the daemon's own when the name is configured, else an external one."""
-        token = self.hub.registry.tokens.issue(name, 1) if name in self.hub.registry.specs else LOCAL
-        peer = await self.peer(PROVIDERS, token)
-        answer = await peer.register(name=name, **offer)
+    async def provider(self, instance: str = "tool", *, tcp: bool = False, **offer: Any) -> Peer:
+        """An instance of the daemon's own when the name is configured, else an external provider."""
+        spec = self.hub.registry.spec(instance)
+        token = self.hub.registry.tokens.issue(instance, 1) if spec else LOCAL
+        peer = await self.peer(PROVIDERS, token, tcp=tcp)
+        answer = await peer.register(name=spec.name if spec else instance, **offer)
         assert answer["ok"], answer
         return peer
 
@@ -103,6 +115,12 @@ class Peer:
             raise CallError.read(result["error"])
         return result["result"]
 
+    async def reply(self, result: Any) -> Any:
+        """Answer the next call with `result`; the call."""
+        invoke = await self.next("invoke")
+        await self.say("result", {"id": invoke["id"], "ok": True, "result": result})
+        return invoke
+
     async def leave(self) -> None:
         await self.client.disconnect()
 
@@ -112,23 +130,24 @@ async def site(*specs: Spec, owns: bool = True) -> AsyncIterator[Site]:
     """A hub for the given providers; `owns` answers whether a process belongs to an instance."""
     facts: list[tuple[Any, ...]] = []
     tell = Facts(
-        ready=lambda *fact: facts.append(("ready", *fact)),
+        registered=lambda *fact: facts.append(("registered", *fact)),
+        said=lambda *fact: facts.append(("said", *fact)),
         disconnected=lambda *fact: facts.append(("disconnected", *fact)),
         drained=lambda *fact: facts.append(("drained", *fact)),
         failed=lambda *fact: facts.append(("failed", *fact)),
         owns=lambda *_: owns,
     )
     hub = Hub(specs, frozenset({"off"}), Tokens(LOCAL), tell)
-    for one in specs:
-        hub.registry.stands(one.name, RUNNING)
+    for instance in (name for one in specs for name in one.instance_names):
+        hub.registry.stands(instance, RUNNING)
     with tempfile.TemporaryDirectory() as directory:
         path = f"{directory}/hub.sock"
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listening.bind(path)
-        listening.listen()
+        unix, tcp = socket.socket(socket.AF_UNIX), socket.create_server(("127.0.0.1", 0))
+        unix.bind(path)
+        port = tcp.getsockname()[1]
         async with anyio.create_task_group() as tasks:
-            await tasks.start(hub.run, [listening])
-            built = Site(hub, path, facts)
+            await tasks.start(hub.run, [unix, tcp])
+            built = Site(hub, path, port, facts)
             try:
                 yield built
             finally:

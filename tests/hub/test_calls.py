@@ -46,7 +46,7 @@ async def test_a_call_waits_for_a_provider_that_is_coming_up() -> None:
         hub.hub.registry.stands("tool", STARTING)
         caller = await hub.caller()
         await caller.ask()
-        await until(lambda: len(hub.hub.registry.line("tool")) == 1)
+        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
         provider = await hub.provider()
         assert (await provider.next("invoke"))["method"] == "add"
 
@@ -56,7 +56,7 @@ async def test_a_waiting_call_fails_when_its_provider_gives_up() -> None:
         hub.hub.registry.stands("tool", STARTING)
         caller = await hub.caller()
         await caller.ask()
-        await until(lambda: len(hub.hub.registry.line("tool")) == 1)
+        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
         hub.hub.registry.stands("tool", Standing(State.FATAL, True, None, "no key", registers=True))
         with pytest.raises(CallError, match='"tool" is FATAL: no key') as failure:
             await caller.answer()
@@ -114,7 +114,7 @@ async def test_the_slot_of_a_cancelled_call_is_taken_until_the_provider_lets_go(
         first = await provider.next("invoke")
         await provider.next("cancel")
         await caller.ask("2")
-        await until(lambda: len(hub.hub.registry.line("tool")) == 1)
+        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
         error = CallError("cancelled", "ended").wire()
         await provider.say("result", {"id": first["id"], "ok": False, "error": error})
         assert (await provider.next("invoke"))["id"] != first["id"]
@@ -249,24 +249,13 @@ async def test_a_provider_that_drains_gets_no_more_calls_and_says_so_when_it_is_
         await until(lambda: ("drained", "tool", 1) in hub.facts)
 
 
-async def test_a_provider_that_is_not_ready_is_not_called_until_it_is() -> None:
-    async with site(spec()) as hub:
-        provider, caller = await hub.provider(), await hub.caller()
-        await provider.say("not_ready", {"reason": "loading"})
-        await until(lambda: not hub.hub.registry.registrations("tool")[0].ready)
-        await caller.ask()
-        await until(lambda: len(hub.hub.registry.line("tool")) == 1)
-        await provider.say("ready", {})
-        assert (await provider.next("invoke"))["method"] == "add"
-
-
 async def test_an_external_provider_that_is_busy_is_waited_for() -> None:
     async with site() as hub:
         provider, caller = await hub.provider("stranger"), await hub.caller()
         for number in range(65):
             await caller.ask(str(number), provider="stranger")
         invokes = [await provider.next("invoke") for _ in range(64)]
-        await until(lambda: len(hub.hub.registry.line("stranger")) == 1)
+        await until(lambda: hub.hub.registry.line("stranger").waiting == 1)
         await provider.say("result", {"id": invokes[0]["id"], "ok": True, "result": 1})
         await provider.next("invoke")
 
@@ -312,7 +301,7 @@ async def test_who_gave_up_waiting_takes_no_place_in_the_queue() -> None:
         with pytest.raises(CallError) as failure:
             await caller.answer()
         assert failure.value.code == "deadline_exceeded"
-        assert len(hub.hub.registry.line("tool")) == 0
+        assert hub.hub.registry.line("tool").waiting == 0
 
 
 async def test_an_instance_that_is_stopping_gets_no_more_calls() -> None:
@@ -320,7 +309,7 @@ async def test_an_instance_that_is_stopping_gets_no_more_calls() -> None:
         provider, caller = await hub.provider(), await hub.caller()
         hub.hub.registry.stands("tool", Standing(State.STOPPING, True, None, "sick", registers=True))
         await caller.ask()
-        await until(lambda: len(hub.hub.registry.line("tool")) == 1)
+        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
         assert "invoke" not in provider.arrived
 
 

@@ -59,13 +59,14 @@ async def test_a_registration_is_acknowledged_and_told_to_the_supervisor() -> No
         session = answer.pop("session")
         assert answer == {"ok": True, "proto": 1, "max_frame": MAX_FRAME, "window": WINDOW}
         assert session
-        assert hub.facts == [("ready", "tool", 1)]
+        assert hub.facts == [("registered", "tool", 1, True)]
 
 
 @pytest.mark.parametrize(
     ("offer", "words"),
     [
         ({}, "`register` needs a `name`"),
+        ({"name": "tool", "ready": "no"}, "`ready` must be bool, not str"),
         ({"name": "tool", "models": "m"}, "`models` must be list, not str"),
         ({"name": "tool", "methods": [{}]}, "`methods: name` must be str, not NoneType"),
         ({"name": "other"}, 'this process is "tool" in the config file but registers as "other"'),
@@ -157,40 +158,6 @@ async def test_an_update_changes_what_is_offered() -> None:
         await provider.say("update", {"models": ["small", "large"]})
         (registration,) = hub.hub.registry.registrations()
         await until(lambda: registration.offer.models == ("small", "large"))
-
-
-async def test_the_provider_is_asked_how_it_is_and_askers_share_the_answer() -> None:
-    async with site(spec()) as hub:
-        provider = await hub.provider()
-        (registration,) = hub.hub.registry.registrations()
-        import anyio
-
-        answers: list[Any] = []
-
-        async def ask() -> None:
-            answers.append(await hub.hub.health.ask(registration))
-
-        async with anyio.create_task_group() as askers:
-            askers.start_soon(ask)
-            askers.start_soon(ask)
-            asked = await provider.next("health")
-            health = {"healthy": True, "model": "warm"}
-            await provider.say("health", {"id": asked["id"], "ok": True, "health": health})
-        assert answers == [health, health]
-        assert provider.arrived["health"].empty()
-
-
-async def test_three_failed_health_checks_are_told_to_the_supervisor() -> None:
-    from dataclasses import replace
-
-    async with site(replace(spec(), health_interval=0.01)) as hub:
-        provider = await hub.provider()
-        for _ in range(3):
-            asked = await provider.next("health")
-            health = {"healthy": False, "error": "the card is gone"}
-            await provider.say("health", {"id": asked["id"], "ok": True, "health": health})
-        told = ("failed", "tool", 1, "3 health checks in a row failed: the card is gone")
-        await until(lambda: told in hub.facts)
 
 
 async def test_a_connection_that_said_it_ended_registers_nothing() -> None:

@@ -1,0 +1,52 @@
+"""How each supervised instance stands, by the supervisor's word, and so whether a call may wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from gleitzeitd.core.routing import Standing, why_not_wait
+from gleitzeitd.core.spec import Spec
+
+
+class Standings:
+    """Knows the instances by their names, and the providers too: a provider's name means all of its own."""
+
+    def __init__(self, specs: Iterable[Spec]) -> None:
+        known = tuple(specs)
+        self._specs = {name: spec for spec in known for name in (spec.name, *spec.instance_names)}
+        self._standings: dict[str, Standing] = {}
+        self._offering: set[str] = set()
+
+    def __setitem__(self, instance: str, standing: Standing) -> None:
+        self._standings[instance] = standing
+
+    def __getitem__(self, instance: str) -> Standing | None:
+        return self._standings.get(instance)
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Every name that calls may be addressed to."""
+        return self._specs
+
+    def spec(self, name: str) -> Spec | None:
+        """The spec of a provider, or of the provider that an instance is one of."""
+        return self._specs.get(name)
+
+    def offers(self, provider: str) -> None:
+        """It has registered, so it is no command that offers nothing, whatever becomes of its connection."""
+        self._offering.add(provider)
+
+    def why_not(self, name: str, deadline: float) -> str | None:
+        """None when a call to `name` may wait until `deadline`; else the sentence that says why not."""
+        return why_not_wait(name, self._of(name), deadline)
+
+    def _of(self, name: str) -> Mapping[str, Standing]:
+        spec = self._specs.get(name)
+        if spec is None:
+            return {}
+        instances = spec.instance_names if name == spec.name else (name,)
+        known = {instance: self._standings[instance] for instance in instances if instance in self._standings}
+        if spec.name not in self._offering:
+            return known
+        return {instance: replace(standing, registers=True) for instance, standing in known.items()}
