@@ -52,7 +52,7 @@ class Births:
         """The first birth of each of `names` at or after `since`; the names not born in time are missing."""
         wanted, deadline = set(names), time.monotonic() + timeout
         while True:
-            self._read(0)
+            self.read(0)
             born: dict[str, Birth] = {}
             for birth in self.seen:
                 if birth.name in wanted and birth.ns >= since:
@@ -60,15 +60,18 @@ class Births:
             left = deadline - time.monotonic()
             if len(born) == len(wanted) or left <= 0:
                 return born
-            self._read(left)
+            self.read(left)
 
-    def _read(self, timeout: float) -> None:
+    def read(self, timeout: float) -> list[Birth]:
+        """What it tells of next, as soon as there is something; nothing after `timeout`."""
+        known = len(self.seen)
         while select.select([self._fd], [], [], timeout)[0]:
             *lines, self._rest = (self._rest + os.read(self._fd, READ)).split(b"\n")
             for line in lines:
                 name, pid, ns = line.decode().split()
                 self.seen.append(Birth(name, int(pid), int(ns)))
             timeout = 0
+        return self.seen[known:]
 
     def close(self) -> None:
         os.close(self._fd)

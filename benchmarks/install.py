@@ -60,6 +60,11 @@ def node_peers() -> None:
     _done(NODE, PM2)
 
 
+def printed(*argv: str | Path) -> str:
+    """What a program says, such as its version."""
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def _run(argv: Sequence[str]) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:

@@ -1,17 +1,18 @@
-"""The supervisors that people use today, each as it comes out of the box."""
+"""The supervisors in Python that people use today, as they come out of the box but for what is measured."""
 
 from __future__ import annotations
 
-import json
 import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from http.client import HTTPConnection
 from pathlib import Path
+from socket import AF_UNIX, socket
+from xmlrpc.client import dumps
 
-from benchmarks.install import NODE, node_peers, program, python_peers
-from benchmarks.proc import gone
-from benchmarks.supervisor import PATIENCE, Supervisor
+from benchmarks.install import printed, program, python_peers
+from benchmarks.supervisor import PATIENCE, ROTATED, ROTATED_AT, Supervisor
+
+Keys = dict[str, object]
 
 
 class Supervisord(Supervisor):
@@ -25,11 +26,11 @@ class Supervisord(Supervisor):
 
     @classmethod
     def version(cls) -> str:
-        return f"supervisor {_printed(program('supervisord'), '--version')}"
+        return f"supervisor {printed(program('supervisord'), '--version')}"
 
     def configure(self, children: Mapping[str, Sequence[str]]) -> None:
         socket = self.home / "s.sock"
-        sections: dict[str, dict[str, object]] = {
+        sections: dict[str, Keys] = {
             "supervisord": {
                 "nodaemon": "true",
                 "logfile": self.home / "s.log",
@@ -43,14 +44,51 @@ class Supervisord(Supervisor):
             "supervisorctl": {"serverurl": f"unix://{socket}"},
         }
         for name, argv in children.items():
-            sections[f"program:{name}"] = {"command": shlex.join(argv), "autorestart": "true"}
+            command: Keys = {"command": shlex.join(argv), "autorestart": "true"}
+            sections[f"program:{name}"] = command | self._settings(name)
         _write_ini(self.home / "s.conf", sections)
+
+    def _settings(self, name: str) -> Keys:
+        keys: Keys = {}
+        if self.settings.prompt:
+            keys |= {"startsecs": 0, "startretries": 1_000_000}
+        if self.settings.keep_logs:
+            keys |= {
+                "stdout_logfile": self.log(name),
+                "stdout_logfile_maxbytes": ROTATED_AT,
+                "stdout_logfile_backups": ROTATED,
+            }
+        if self.settings.grace is not None:
+            keys |= {"stopwaitsecs": self.settings.grace}
+        return keys
 
     def start_command(self) -> list[str]:
         return [str(program("supervisord")), "-c", str(self.home / "s.conf")]
 
     def status_command(self) -> list[str]:
-        return [str(program("supervisorctl")), "-c", str(self.home / "s.conf"), "status"]
+        return self._ctl("status")
+
+    def stop_command(self) -> list[str]:
+        return self._ctl("stop", "all")
+
+    def follow_command(self, name: str) -> list[str]:
+        return self._ctl("tail", "-f", name)
+
+    def _ctl(self, *words: str) -> list[str]:
+        return [str(program("supervisorctl")), "-c", str(self.home / "s.conf"), *words]
+
+    def ask_status(self) -> bool:
+        connection = HTTPConnection("localhost", timeout=PATIENCE)
+        connection.sock = socket(AF_UNIX)
+        try:
+            connection.sock.settimeout(PATIENCE)
+            connection.sock.connect(str(self.home / "s.sock"))
+            asked = dumps((), "supervisor.getAllProcessInfo").encode()
+            connection.request("POST", "/RPC2", asked, {"Content-Type": "text/xml"})
+            connection.getresponse().read()
+        finally:
+            connection.close()
+        return True
 
 
 class Circus(Supervisor):
@@ -64,73 +102,40 @@ class Circus(Supervisor):
 
     @classmethod
     def version(cls) -> str:
-        return f"circus {_printed(program('circusd'), '--version')}"
+        return f"circus {printed(program('circusd'), '--version')}"
 
     def configure(self, children: Mapping[str, Sequence[str]]) -> None:
-        sections: dict[str, dict[str, object]] = {
-            "circus": {"endpoint": f"ipc://{self.home}/e", "pubsub_endpoint": f"ipc://{self.home}/p"}
-        }
+        circus: Keys = {"endpoint": f"ipc://{self.home}/e", "pubsub_endpoint": f"ipc://{self.home}/p"}
+        sections = {"circus": circus | ({"check_delay": 0.1} if self.settings.prompt else {})}
         for name, argv in children.items():
-            sections[f"watcher:{name}"] = {"cmd": argv[0], "args": shlex.join(argv[1:]), "numprocesses": 1}
+            command: Keys = {"cmd": argv[0], "args": shlex.join(argv[1:]), "numprocesses": 1}
+            sections[f"watcher:{name}"] = command | self._settings(name)
         _write_ini(self.home / "circus.ini", sections)
+
+    def _settings(self, name: str) -> Keys:
+        keys: Keys = {}
+        if self.settings.keep_logs:
+            keys |= {
+                "stdout_stream.class": "FileStream",
+                "stdout_stream.filename": self.log(name),
+                "stdout_stream.max_bytes": ROTATED_AT,
+                "stdout_stream.backup_count": ROTATED,
+            }
+        if self.settings.grace is not None:
+            keys |= {"graceful_timeout": self.settings.grace}
+        return keys
 
     def start_command(self) -> list[str]:
         return [str(program("circusd")), str(self.home / "circus.ini")]
 
     def status_command(self) -> list[str]:
-        return [str(program("circusctl")), "--endpoint", f"ipc://{self.home}/e", "status"]
+        return self._ctl("status")
 
+    def stop_command(self) -> list[str]:
+        return self._ctl("--timeout", "60", "stop", "--waiting")
 
-class Pm2(Supervisor):
-    name = "pm2"
-    period = 0.5
-
-    @classmethod
-    def is_available(cls) -> bool:
-        node_peers()
-        return program("pm2").exists()
-
-    @classmethod
-    def version(cls) -> str:
-        package = json.loads((NODE / "node_modules" / "pm2" / "package.json").read_text())
-        return f"pm2 {package['version']} (Node {_printed('node', '--version').lstrip('v')})"
-
-    def env(self) -> dict[str, str]:
-        return super().env() | {"PM2_HOME": str(self.home / "pm2"), "PM2_DISCRETE_MODE": "true"}
-
-    def configure(self, children: Mapping[str, Sequence[str]]) -> None:
-        apps = [
-            {
-                "name": name,
-                "script": argv[0],
-                "args": list(argv[1:]),
-                "interpreter": "none",
-                "exec_mode": "fork",
-                "cwd": str(self.home),
-            }
-            for name, argv in children.items()
-        ]
-        (self.home / "apps.json").write_text(json.dumps({"apps": apps}))
-
-    def start_command(self) -> list[str]:
-        return [str(program("pm2")), "start", str(self.home / "apps.json")]
-
-    def status_command(self) -> list[str]:
-        return [str(program("pm2")), "ls"]
-
-    def roots(self) -> list[int]:
-        # what was started has left a daemon behind and is gone
-        with suppress(FileNotFoundError, ValueError):
-            return [int((self.home / "pm2" / "pm2.pid").read_text())]
-        return super().roots()
-
-    def stop(self) -> None:
-        if self.process:
-            self.process.wait(PATIENCE)
-            daemon = self.roots()
-            argv = [str(program("pm2")), "kill"]
-            subprocess.run(argv, env=self.env(), cwd=self.home, capture_output=True, stdin=subprocess.DEVNULL)
-            gone(daemon, PATIENCE)
+    def _ctl(self, *words: str) -> list[str]:
+        return [str(program("circusctl")), "--endpoint", f"ipc://{self.home}/e", *words]
 
 
 def _write_ini(path: Path, sections: Mapping[str, Mapping[str, object]]) -> None:
@@ -138,7 +143,3 @@ def _write_ini(path: Path, sections: Mapping[str, Mapping[str, object]]) -> None
     for section, keys in sections.items():
         lines += [f"[{section}]", *(f"{key}={value}" for key, value in keys.items())]
     path.write_text("\n".join(lines) + "\n")
-
-
-def _printed(*argv: str | Path) -> str:
-    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,14 +1,8 @@
-"""What /proc tells about processes: what they are, who started them and what they cost.
-
-A process is only ever killed here when it is a child of the benchmarks: its comm is `tick`.
-"""
+"""What /proc tells about processes: what they are, who started them and what they cost."""
 
 from __future__ import annotations
 
 import os
-import select
-import signal
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -105,29 +99,5 @@ def cpu_ns(pid: int) -> int:
     return total
 
 
-def kill_tick(pid: int) -> None:
-    """SIGKILL to `pid` if it is a child of the benchmarks, and to nothing else."""
-    with suppress(ProcessLookupError):
-        handle = os.pidfd_open(pid)
-        try:
-            if (is_ := stat(pid)) and is_.comm == TICK:
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-        finally:
-            os.close(handle)
-
-
-def gone(pids: Iterable[int], timeout: float) -> bool:
-    """Wait until none of `pids` lives; False when one still does after `timeout`."""
-    handles, poll = [], select.poll()
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            handles.append(os.pidfd_open(pid))
-            poll.register(handles[-1], select.POLLIN)
-    deadline, left = time.monotonic() + timeout, len(handles)
-    while left and (rest := deadline - time.monotonic()) > 0:
-        for handle, _ in poll.poll(rest * 1000):
-            poll.unregister(handle)
-            left -= 1
-    for handle in handles:
-        os.close(handle)
-    return not left
+def is_tick(pid: int) -> bool:
+    return (is_ := stat(pid)) is not None and is_.comm == TICK and is_.state != "Z"

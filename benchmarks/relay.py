@@ -16,8 +16,9 @@ from pathlib import Path
 
 from benchmarks.ending import ending
 from benchmarks.gleitzeit import Gleitzeit
+from benchmarks.house import home
 from benchmarks.stats import Goal, Line, Plan, Row, of
-from benchmarks.supervisor import Supervisor, home
+from benchmarks.supervisor import Supervisor
 
 ROOT = Path(__file__).parent.parent
 KINDS: tuple[type[Supervisor], ...] = (Gleitzeit,)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.stats import Line, Row
+from benchmarks.stats import Goal, Limit, Line, Row
 
 BEGIN, END = "<!-- benchmarks -->", "<!-- end benchmarks -->"
 HEAD = ("metric", "ours", "peer", "ratio", "goal", "met")
@@ -33,16 +33,20 @@ def cells(line: Line) -> tuple[str, ...]:
         line.metric,
         figure(line.ours, line.unit),
         f"{line.peer} {figure(line.theirs, line.unit)}",
-        figure(line.ratio),
+        "" if line.ratio is None else figure(line.ratio),
         goal(line),
         {None: "", True: "yes", False: "**no**"}[line.is_met],
     )
 
 
 def goal(line: Line) -> str:
-    if not line.goal:
-        return ""
-    return f"{'≥' if line.goal.at_least else '≤'} {figure(line.goal.ratio)} ({line.goal.words})"
+    match line.goal:
+        case None:
+            return ""
+        case Limit(value):
+            return f"≤ {figure(value, line.unit)}"
+        case Goal(ratio, words, at_least):
+            return f"{'≥' if at_least else '≤'} {figure(ratio)} ({words})"
 
 
 def figure(value: float | None, unit: str = "") -> str:

@@ -10,11 +10,13 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 
+from benchmarks.deaths import kill_tick
 from benchmarks.gleitzeit import Gleitzeit
-from benchmarks.peers import Circus, Pm2, Supervisord
-from benchmarks.proc import kill_tick
+from benchmarks.house import SETTLE, House, house, sleepers
+from benchmarks.peers import Circus, Supervisord
+from benchmarks.pm2 import Pm2
 from benchmarks.stats import Goal, Line, Plan, Row, of, percentile
-from benchmarks.supervisor import SETTLE, House, Supervisor, house
+from benchmarks.supervisor import Supervisor
 
 KINDS: tuple[type[Supervisor], ...] = (Gleitzeit, Supervisord, Circus, Pm2)
 GOALS = {
@@ -28,7 +30,7 @@ def measure(plan: Plan) -> Iterator[Row]:
     for turn in plan.turns(full=5):
         for kind in KINDS:
             if plan.wants(kind.name):
-                with house(kind, plan.size(full=10, quick=5)) as it:
+                with house(kind, sleepers(plan.size(full=10, quick=5))) as it:
                     took = respawns(it)
                 yield {"name": kind.name, "round": turn, "ms": took}
 

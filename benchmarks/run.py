@@ -16,7 +16,7 @@ from typing import Protocol
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import boot, relay, report, respawn, status
+from benchmarks import boot, follower, idle, intake, relay, report, respawn, status, stop, storm
 from benchmarks.ending import ending
 from benchmarks.stats import Line, Plan, Row, machine
 from benchmarks.supervisor import Supervisor
@@ -37,7 +37,17 @@ class Benchmark(Protocol):
     def lines(self, rows: Sequence[Row]) -> list[Line]: ...
 
 
-BENCHMARKS: dict[str, Benchmark] = {"respawn": respawn, "relay": relay, "status": status, "boot": boot}
+BENCHMARKS: dict[str, Benchmark] = {
+    "respawn": respawn,
+    "storm": storm,
+    "intake": intake,
+    "follower": follower,
+    "stop": stop,
+    "boot": boot,
+    "idle": idle,
+    "relay": relay,
+    "status": status,
+}
 LIBRARIES = ("python-socketio", "aiohttp")
 
 
@@ -46,12 +56,12 @@ def main() -> None:
     ending.listen()
     lines: list[Line] = []
     versions: list[str] = []
-    for name in options.names or BENCHMARKS:
+    for name in options.only or BENCHMARKS:
         plan, found = prepared(BENCHMARKS[name], options)
         rows = list(watched(name, plan))
         lines += BENCHMARKS[name].lines(rows)
         versions += found
-        if not options.quick and not options.only:
+        if not options.quick and not options.beside:
             about = {"measured": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "versions": found}
             report.keep(RESULTS / f"{name}.jsonl", [about, *rows])
     print(f"\n{report.table(lines)}\n\n{report.conditions(machine(), versions)}")
@@ -63,32 +73,30 @@ def arguments() -> argparse.Namespace:
     shape = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=shape)
     add = parser.add_argument
-    add("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all when none is named")
+    add("--only", type=words, metavar="NAME,...", help=f"of {', '.join(BENCHMARKS)}; else all")
+    add("--beside", type=words, metavar="PROGRAM,...", help="only these programs; nothing is kept")
     add("--quick", action="store_true", help="a few rounds, to see that it works; nothing is kept")
     add("--rounds", type=int, metavar="N", help="so many rounds of each")
-    add(
-        "--only",
-        action="append",
-        default=[],
-        metavar="PROGRAM",
-        help="only this one (may be repeated); not kept",
-    )
     add("--write", action="store_true", help="then print the table of all that is kept into README.md")
     options = parser.parse_args()
-    if unknown := set(options.names) - set(BENCHMARKS):
+    if unknown := set(options.only or ()) - set(BENCHMARKS):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
-    if options.write and (options.quick or options.only):
-        parser.error("--write needs a whole run, without --quick and --only")
+    if options.write and (options.quick or options.beside):
+        parser.error("--write needs a whole run, without --quick and --beside")
     return options
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def prepared(benchmark: Benchmark, options: argparse.Namespace) -> tuple[Plan, list[str]]:
     """Install what it measures: the plan without what this machine cannot have, and the versions."""
-    wanted = [kind for kind in benchmark.KINDS if not options.only or kind.name in options.only]
+    wanted = [kind for kind in benchmark.KINDS if not options.beside or kind.name in options.beside]
     absent = [kind.name for kind in wanted if not kind.is_available()]
     if absent:
         print(f"not measured, since it is not installed: {', '.join(absent)}", file=sys.stderr)
-    plan = Plan(options.rounds, options.quick, tuple(options.only), tuple(absent))
+    plan = Plan(options.rounds, options.quick, options.beside or (), tuple(absent))
     libraries = [f"{library} {version(library)}" for library in LIBRARIES if benchmark is relay]
     return plan, [*(kind.version() for kind in wanted if plan.wants(kind.name)), *libraries]
 

@@ -46,6 +46,13 @@ class Goal:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """The most that ours may come to, whatever theirs does."""
+
+    value: float
+
+
+@dataclass(frozen=True)
 class Line:
     """One line of the table: a figure of ours beside one peer's."""
 
@@ -54,7 +61,7 @@ class Line:
     ours: float | None
     peer: str
     theirs: float | None
-    goal: Goal | None = None
+    goal: Goal | Limit | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -62,6 +69,8 @@ class Line:
 
     @property
     def is_met(self) -> bool | None:
+        if isinstance(self.goal, Limit):
+            return None if self.ours is None else self.ours <= self.goal.value
         return None if self.goal is None or self.ratio is None else self.goal.is_met_by(self.ratio)
 
 
@@ -72,6 +81,12 @@ def of(rows: Iterable[Row], name: str, key: str) -> float | None:
         if row["name"] == name and (value := row.get(key)) is not None:
             values += value if isinstance(value, list) else [value]
     return median(values) if values else None
+
+
+def most(rows: Iterable[Row], names: Iterable[str], key: str) -> float | None:
+    """The most that was measured of any of `names`."""
+    wanted = set(names)
+    return max((row[key] for row in rows if row["name"] in wanted and row.get(key) is not None), default=None)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from benchmarks.gleitzeit import Gleitzeit
+from benchmarks.house import SETTLE, house, sleepers
 from benchmarks.peers import Supervisord
 from benchmarks.stats import Goal, Line, Plan, Row, of
-from benchmarks.supervisor import SETTLE, Supervisor, house
+from benchmarks.supervisor import Supervisor
 
 KINDS: tuple[type[Supervisor], ...] = (Gleitzeit, Supervisord)
 CHILDREN = 10
@@ -20,7 +21,7 @@ GOAL = Goal(1.0, "no slower")
 def measure(plan: Plan) -> Iterator[Row]:
     with ExitStack() as stack:
         wanted = [kind for kind in KINDS if plan.wants(kind.name)]
-        supervisors = [stack.enter_context(house(kind, CHILDREN)).supervisor for kind in wanted]
+        supervisors = [stack.enter_context(house(kind, sleepers(CHILDREN))).supervisor for kind in wanted]
         time.sleep(SETTLE)
         for supervisor in supervisors:
             wall_ms(supervisor)  # the first one compiles and warms the disk's cache

@@ -1,40 +1,50 @@
-"""What the benchmarks ask of any supervisor, and a house in which one runs and is surely ended."""
+"""What the benchmarks ask of any supervisor."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from benchmarks.births import Birth, Births, tick
-from benchmarks.ending import ending
-from benchmarks.proc import gone, kill_tick, ticks
-
-SETTLE = 1.5
-"""Seconds a child has lived when it is first killed: all of our peers then call it up, and so do we."""
-
 PATIENCE = 20.0
 FOREIGN = ("GLEITZEIT_", "PM2_", "SUPERVISOR_", "RUNTIME_DIRECTORY", "PYTHONDONTWRITEBYTECODE")
+ROTATED_AT = 20 * 1024 * 1024
+"""Bytes of one log file, with those that rotate."""
+ROTATED = 60
+"""Full log files that are kept: more than any measure prints."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a measure sets for all alike; everything else is as it comes out of the box."""
+
+    prompt: bool = False
+    """What ends is started again as soon as this one can, and without a limit."""
+    keep_logs: bool = False
+    """All output is kept in files, rotated where there is rotation."""
+    grace: int | None = None
+    """Seconds from SIGTERM to SIGKILL."""
+
+
+DEFAULTS = Settings()
 
 
 class Supervisor(ABC):
-    """One supervisor with its default settings, in a home directory of its own."""
+    """One supervisor in a home directory of its own."""
 
     name: ClassVar[str]
     period: ClassVar[float]
     """Seconds between two polls, if it polls: kills are spread evenly over it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, settings: Settings = DEFAULTS) -> None:
         self.home = home
+        self.settings = settings
         self.process: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -56,34 +66,59 @@ class Supervisor(ABC):
     @abstractmethod
     def status_command(self) -> list[str]: ...
 
+    @abstractmethod
+    def stop_command(self) -> list[str]:
+        """Stops all children and waits for it; the supervisor goes on."""
+
+    def follow_command(self, name: str) -> list[str] | None:
+        """Shows what a child prints, until it is ended; None where there is no such command."""
+        return None
+
+    def ask_status(self) -> bool:
+        """Ask its socket once what its status command asks; False where only the command can."""
+        return False
+
+    def log(self, name: str) -> Path:
+        """The file that a child's output goes to now."""
+        return self.home / f"{name}.log"
+
     def env(self) -> dict[str, str]:
         return {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
 
     def start(self) -> int:
         """Start it; the moment just before, in nanoseconds of CLOCK_MONOTONIC."""
+        began = time.monotonic_ns()
         with open(self.home / "out", "wb") as out:
-            began = time.monotonic_ns()
-            # its own session: a Ctrl-C at the benchmarks reaches it through us, in order
-            self.process = subprocess.Popen(
-                self.start_command(),
-                env=self.env(),
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self.process = self.spawn(self.start_command(), out.fileno())
         return began
+
+    def spawn(self, argv: Sequence[str], out: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+        """One of its programs, in its home."""
+        # its own session: a Ctrl-C at the benchmarks reaches it through us, in order
+        return subprocess.Popen(
+            argv,
+            env=self.env(),
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def roots(self) -> list[int]:
         """The processes that everything else of it descends from."""
         return [self.process.pid] if self.process and self.process.poll() is None else []
 
+    def end(self) -> None:
+        """Ask it to end, the way its users do, without waiting for it."""
+        if self.process:
+            self.process.send_signal(signal.SIGTERM)
+
     def stop(self) -> None:
-        """End it the way its users do; by force when that does not help."""
+        """End it; by force when asking does not help."""
         if not self.process:
             return
-        self.process.send_signal(signal.SIGTERM)
+        self.end()
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -92,50 +127,3 @@ class Supervisor(ABC):
 
     def said(self) -> str:
         return (self.home / "out").read_text(errors="replace")[-2000:]
-
-
-@dataclass(frozen=True)
-class House:
-    """A supervisor that runs its children."""
-
-    supervisor: Supervisor
-    births: Births
-    began: int
-    born: dict[str, Birth]
-
-
-@contextmanager
-def home() -> Iterator[Path]:
-    """A directory that is removed in the end; its path is short, as sockets lie in it."""
-    folder = Path(tempfile.mkdtemp(prefix="gz-"))
-    try:
-        yield folder
-    finally:
-        with ending.waits():
-            shutil.rmtree(folder, ignore_errors=True)
-            if folder.exists():  # a supervisor was still writing a last line
-                time.sleep(0.5)
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def house(kind: type[Supervisor], count: int) -> Iterator[House]:
-    """A supervisor of this kind with `count` trivial children that all run; nothing of it is left."""
-    with home() as folder:
-        supervisor, births = kind(folder), Births(folder / "births")
-        names = [f"c{number}" for number in range(count)]
-        supervisor.configure({name: [str(tick()), str(folder / "births"), name] for name in names})
-        try:
-            began = supervisor.start()
-            born = births.wait(names, timeout=60)
-            if len(born) < count:
-                raise SystemExit(f"{kind.name} started {len(born)} of {count} children\n{supervisor.said()}")
-            yield House(supervisor, births, began, born)
-        finally:
-            with ending.waits():
-                left = {*ticks(supervisor.roots()), *(birth.pid for birth in births.seen)}
-                supervisor.stop()
-                if not gone(left, timeout=15):
-                    for pid in left:
-                        kill_tick(pid)
-                births.close()

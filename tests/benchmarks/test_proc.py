@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.proc import cpu_ns, descendants, gone, kill_tick, stat, usage
+from benchmarks.deaths import gone, kill_tick
+from benchmarks.proc import cpu_ns, descendants, stat, usage
 
 
 @pytest.fixture

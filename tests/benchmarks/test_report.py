@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import boot, relay, report, respawn, status
-from benchmarks.stats import Goal, Line, Plan, Row
+from benchmarks import intake, report, respawn
+from benchmarks.run import BENCHMARKS
+from benchmarks.stats import Goal, Limit, Line, Plan, Row
 
 
 def test_a_ratio_is_ours_divided_by_theirs() -> None:
@@ -18,6 +19,19 @@ def test_a_goal_is_a_bound_for_the_ratio() -> None:
     at_most, at_least = Goal(1.0, "no slower"), Goal(0.8, "0.8 of its speed", at_least=True)
     assert [at_most.is_met_by(1.0), at_most.is_met_by(1.01)] == [True, False]
     assert [at_least.is_met_by(0.8), at_least.is_met_by(0.79)] == [True, False]
+
+
+def test_a_limit_is_a_bound_for_ours_whatever_theirs_is() -> None:
+    lines = [Line("stop", "ms", ours, "circus", 0.0, Limit(50)) for ours in (50.0, 50.1)]
+    assert [line.is_met for line in lines] == [True, False]
+    assert report.cells(lines[1]) == ("stop", "50.1 ms", "circus 0 ms", "", "≤ 50 ms", "**no**")
+
+
+def test_what_is_lost_once_counts_though_the_median_is_nothing() -> None:
+    rows: list[Row] = [{"name": "gleitzeitd", "lost": lost} for lost in (0, 100, 0)]
+    rows += [{"name": peer, "lost": 0} for peer in ("circus", "pm2")]
+    [line] = [line for line in intake.lines(rows) if line.metric.startswith("lost")]
+    assert (line.ours, line.theirs, line.is_met) == (100, 0, False)
 
 
 def test_figures_show_the_digits_that_count() -> None:
@@ -38,7 +52,7 @@ def test_the_median_of_all_rounds_is_compared() -> None:
 
 
 def test_every_benchmark_can_tell_that_nothing_was_measured() -> None:
-    for benchmark in (boot, relay, respawn, status):
+    for benchmark in BENCHMARKS.values():
         assert {line.is_met for line in benchmark.lines([])} == {None}
 
 
