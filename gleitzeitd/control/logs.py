@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gleitzeit_extensions.protocol import CallError
-from gleitzeitd.control.steering import not_ours
-from gleitzeitd.processes.output import Follower, Output, Record
+from gleitzeitd.control.names import chosen
+from gleitzeitd.processes.follower import Follower
+from gleitzeitd.processes.lines import Chunk, Record
+from gleitzeitd.processes.output import Output
+from gleitzeitd.processes.ring import newest
 from gleitzeitd.processes.supervisor import Supervisor
 
 Write = Callable[[dict[str, Any]], Awaitable[None]]
@@ -33,32 +36,29 @@ class Tail:
         return cls(outputs, _count(query), stream, query.get("follow") == "1")
 
     async def send(self, write: Write) -> None:
-        follower = Follower()
+        follower = Follower(self.stream)
         with ExitStack() as stack:
             # Followed before the past is read, so that nothing falls between the two.
             for output in self.outputs if self.follow else ():
                 stack.enter_context(output.followed(follower))
-            for record in self._past():
-                await write(_shown(record))
+            for chunk in self._past():
+                for record in chunk.records():
+                    await write(_shown(record))
             while self.follow:
                 records, missed = await follower.take()
                 for record in records:
-                    if self.stream in (None, record.stream):
-                        await write(_shown(record))
+                    await write(_shown(record))
                 if missed:
                     await write({"instance": None, "missed": missed})
 
-    def _past(self) -> list[Record]:
-        records = (record for output in self.outputs for record in output.last(self.count, self.stream))
-        newest = sorted(records, key=lambda record: record.time)
-        return newest[max(0, len(newest) - self.count) :]
+    def _past(self) -> list[Chunk]:
+        chunks = (chunk for output in self.outputs for chunk in output.newest(self.count, self.stream))
+        return newest(sorted(chunks, key=lambda chunk: chunk.time), self.count)
 
 
 def _chosen(supervisor: Supervisor, name: str | None) -> tuple[Output, ...]:
-    if name is not None and name not in supervisor.instances:
-        raise CallError("not_found.provider", not_ours(supervisor, name))
-    chosen = supervisor.instances.values() if name is None else [supervisor.instances[name]]
-    return tuple(instance.output for instance in chosen)
+    names = chosen(supervisor, ["all" if name is None else name])
+    return tuple(supervisor.instances[name].output for name in names)
 
 
 def _count(query: Mapping[str, str]) -> int:

@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 import anyio
@@ -19,16 +20,20 @@ from gleitzeit_extensions.protocol import BACKLOG, MAX_FRAME, PROTO, CallError
 from gleitzeit_extensions.version import VERSION
 from gleitzeitd.control import views
 from gleitzeitd.control.logs import Tail
+from gleitzeitd.control.names import chosen
 from gleitzeitd.control.peers import Role, demand
 from gleitzeitd.control.steering import ORDERS, steer
 from gleitzeitd.core.process import State
 from gleitzeitd.hub.callers import read_request
 from gleitzeitd.hub.calls import Request
+from gleitzeitd.hub.door import Door
 from gleitzeitd.hub.health import is_healthy
 from gleitzeitd.hub.server import Hub
 from gleitzeitd.processes.supervisor import Supervisor
 
 log = structlog.get_logger("gleitzeitd")
+RESERVE = 16
+"""Descriptors that even the control socket leaves to the daemon itself, for its files and pipes."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -49,23 +54,46 @@ class Control:
         self._supervisor = supervisor
         self._hub = hub
         self._about = about
+        self._busy = set[object]()
+        """The connections with a request in hand."""
 
     async def run(
         self, listening: socket.socket, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
     ) -> None:
         """Serve on the listening socket until cancelled."""
-        app = web.Application(middlewares=[_errors], client_max_size=MAX_FRAME)
+        app = web.Application(middlewares=[self._count, _errors], client_max_size=MAX_FRAME)
         app.add_routes(self._routes())
         # A caller that hangs up cancels what it asked for.
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
+        door = Door.of(listening, RESERVE, partial(self._shed, runner))
         try:
-            await web.SockSite(runner, listening, backlog=BACKLOG).start()
+            await web.SockSite(runner, door, backlog=BACKLOG).start()
             task_status.started()
             await anyio.sleep_forever()
         finally:
             with anyio.move_on_after(2, shield=True):
                 await runner.cleanup()
+
+    def _shed(self, runner: web.AppRunner) -> bool:
+        """Hang up on the older half of those who have connected and ask nothing; whether there were any.
+
+        When descriptors run out, someone who wants to look at the daemon comes before them.
+        """
+        connections = runner.server.connections if runner.server else []
+        idle = [connection for connection in connections if connection not in self._busy]
+        for connection in idle[: (len(idle) + 1) // 2]:
+            if connection.transport is not None:
+                connection.transport.abort()
+        return bool(idle)
+
+    @web.middleware
+    async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self._busy.add(request.protocol)
+        try:
+            return await handler(request)
+        finally:
+            self._busy.discard(request.protocol)
 
     def _routes(self) -> list[web.RouteDef]:
         steering = [web.post(f"/v1/{action}", self._steer) for action in ORDERS]
@@ -76,6 +104,7 @@ class Control:
             web.get("/v1/status", self._status),
             *steering,
             web.get("/v1/logs", self._logs),
+            web.get("/v1/why", self._why),
             web.get("/v1/providers", self._providers),
             web.get("/v1/providers/{name}/health", self._health),
             web.post("/v1/providers/{name}/invoke", self._invoke),
@@ -102,9 +131,9 @@ class Control:
         found = list(views.instances(self._supervisor, self._hub, now))
         if names := request.query.getall("name", []):
             for name in names:
-                if all(view["name"] != name for view in found):
+                if all(name not in (view["name"], view["provider"]) for view in found):
                     self._hub.registry.line(name)  # Says what is wrong with the name.
-            found = [view for view in found if view["name"] in names]
+            found = [view for view in found if view["name"] in names or view["provider"] in names]
         about = self._about
         daemon = {
             "version": VERSION,
@@ -139,6 +168,13 @@ class Control:
             await tail.send(lines.write)
         return lines.response
 
+    async def _why(self, request: web.Request) -> web.Response:
+        demand(request, Role.OPERATOR)
+        now = anyio.current_time()
+        names = chosen(self._supervisor, request.query.getall("name", ["all"]))
+        stories = [views.story(self._supervisor.instances[name], now) for name in names]
+        return web.json_response({"instances": stories})
+
     async def _providers(self, request: web.Request) -> web.Response:
         demand(request, Role.OPERATOR)
         return web.json_response({"providers": list(views.providers(self._supervisor, self._hub))})
@@ -148,12 +184,13 @@ class Control:
         name = request.match_info["name"]
         self._hub.registry.line(name)
         registrations = self._hub.registry.registrations(name)
-        instance = self._supervisor.instances.get(name)
-        state = instance.process.state if instance else State.RUNNING
-        if instance and not instance.process.rules.registers and state is State.RUNNING:
+        own = [i for i in self._supervisor.instances.values() if name in (i.name, i.spec.name)]
+        process = own[0].process if own else None
+        state = process.state if process else State.RUNNING
+        if not registrations and process and not process.rules.registers and state is State.RUNNING:
             return web.json_response({"name": name, "state": state, "healthy": None, "health": {}})
         if not registrations:
-            because = f": {instance.process.reason}" if instance and instance.process.reason else ""
+            because = f": {process.reason}" if process and process.reason else ""
             raise CallError("no_instance", f'"{name}" is {state} and not connected to the hub{because}')
         health = await self._hub.health.ask(registrations[0])
         return web.json_response(

@@ -8,8 +8,9 @@ from typing import Any
 
 import anyio
 
-from gleitzeit_extensions.protocol import CallError
+from gleitzeitd.control.names import chosen, providers_of
 from gleitzeitd.core.events import Event, Restart, Start, Stop
+from gleitzeitd.core.gates import is_up
 from gleitzeitd.core.process import AT_REST, Process, State
 from gleitzeitd.processes.supervisor import Supervisor
 
@@ -22,39 +23,69 @@ class Order:
     true: Callable[[Process, Process], bool]
     """Whether it is so, of the process now and as it was before."""
     vain: Callable[[Process, Process], bool]
+    along: Callable[[Supervisor, list[str]], list[str]]
+    """The providers that go along with these, in the order in which they go."""
 
 
 def _came_up(now: Process, before: Process) -> bool:
-    return now.state is State.RUNNING
+    return now.state is State.RUNNING or (_did_its_work(now) and now.generation > before.generation)
+
+
+def _came_up_anew(now: Process, before: Process) -> bool:
+    return _came_up(now, before) and now.generation > before.generation
+
+
+def _did_its_work(process: Process) -> bool:
+    return process.state is State.EXITED and is_up(process)
 
 
 def _gave_up(now: Process, before: Process) -> bool:
     return now.state in AT_REST and (now.generation > before.generation or now.state is State.STOPPED)
 
 
+def _with_what_they_need(supervisor: Supervisor, providers: list[str]) -> list[str]:
+    """What they need and is down goes up first."""
+    needed = reversed(supervisor.order.needed(providers))
+    return [name for name in needed if all(_is_down(i.process) for i in supervisor.of(name))]
+
+
+def _is_down(process: Process) -> bool:
+    return process.state in AT_REST and not is_up(process)
+
+
+def _with_dependents(supervisor: Supervisor, providers: list[str]) -> list[str]:
+    """Who needs them goes down first."""
+    dependents = reversed(supervisor.order.dependents(providers))
+    return [name for name in dependents if any(i.process.state not in AT_REST for i in supervisor.of(name))]
+
+
 ORDERS = {
-    "start": Order(Start(), _came_up, _gave_up),
-    "stop": Order(Stop(), lambda now, _: now.state is State.STOPPED, lambda *_: False),
-    "restart": Order(
-        Restart(),
-        lambda now, before: _came_up(now, before) and now.generation > before.generation,
-        _gave_up,
+    "start": Order(Start(), _came_up, _gave_up, _with_what_they_need),
+    "stop": Order(
+        Stop(),
+        lambda now, _: now.state is State.STOPPED,
+        lambda now, _: now.state is State.LOST,
+        _with_dependents,
     ),
+    "restart": Order(Restart(), _came_up_anew, _gave_up, lambda *_: []),
 }
 
 
 async def steer(
     supervisor: Supervisor, action: str, names: Iterable[str], *, patience: float | None
 ) -> list[dict[str, Any]]:
-    """Say what is wanted and wait for it, at most `patience` seconds; one result a name, in their order.
+    """Say what is wanted and wait for it, at most `patience` seconds; one result an instance.
 
-    Without patience the wish alone is a success. Raises CallError, before anything is done, for an unknown
-    name.
+    A stop takes along, and lists first, who depends on what is stopped; a start what it depends on, where
+    that is down. Without patience the wish alone is a success. Raises CallError, before anything is done,
+    for an unknown name.
     """
-    chosen = _chosen(supervisor, list(names))
     order = ORDERS[action]
-    before = {name: supervisor.instances[name].process for name in chosen}
-    for name in chosen:
+    asked = chosen(supervisor, names)
+    along = chosen(supervisor, order.along(supervisor, providers_of(supervisor, asked)))
+    going = list(dict.fromkeys([*along, *asked]))
+    before = {name: supervisor.instances[name].process for name in going}
+    for name in going:
         supervisor.tell(name, order.want)
 
     def settled(name: str) -> bool:
@@ -63,26 +94,10 @@ async def steer(
 
     if patience is not None:
         with anyio.move_on_after(patience):
-            await supervisor.until(lambda: all(settled(name) for name in chosen))
+            await supervisor.until(lambda: all(settled(name) for name in going))
     return [
-        _result(supervisor, name, order, before[name], patience is not None, settled(name)) for name in chosen
+        _result(supervisor, name, order, before[name], patience is not None, settled(name)) for name in going
     ]
-
-
-def not_ours(supervisor: Supervisor, name: str) -> str:
-    """What to say to someone who named a provider that this daemon does not run."""
-    known = ", ".join(supervisor.instances) or "none"
-    hint = "an external one is stopped, and has its output, where it was started"
-    return f'this daemon runs no provider "{name}": it runs {known} ({hint})'
-
-
-def _chosen(supervisor: Supervisor, names: list[str]) -> list[str]:
-    if names == ["all"]:
-        return list(supervisor.instances)
-    for name in names:
-        if name not in supervisor.instances:
-            raise CallError("not_found.provider", not_ours(supervisor, name))
-    return list(dict.fromkeys(names))
 
 
 def _result(

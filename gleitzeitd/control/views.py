@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gleitzeitd.core.outlook import outlook
 from gleitzeitd.core.process import Process, State
 from gleitzeitd.hub.health import is_healthy
 from gleitzeitd.hub.registration import Registration
@@ -12,12 +13,23 @@ from gleitzeitd.hub.server import Hub
 from gleitzeitd.processes.supervisor import Instance, Supervisor
 
 View = dict[str, Any]
+BEST_FIRST = (
+    State.RUNNING,
+    State.STARTING,
+    State.WAITING,
+    State.BACKOFF,
+    State.STOPPING,
+    State.LOST,
+    State.FATAL,
+    State.EXITED,
+    State.STOPPED,
+)
 
 
 def instances(supervisor: Supervisor, hub: Hub, now: float) -> Iterator[View]:
     """Every instance of this daemon, then those that others started."""
     for instance in supervisor.instances.values():
-        yield _supervised(instance, hub.registry.registrations(instance.spec.name), now)
+        yield _supervised(instance, hub.registry.registrations(instance.name), now)
     for registration in hub.registry.registrations():
         if registration.is_external:
             yield _external(registration, now)
@@ -25,9 +37,8 @@ def instances(supervisor: Supervisor, hub: Hub, now: float) -> Iterator[View]:
 
 def _supervised(instance: Instance, registrations: list[Registration], now: float) -> View:
     process, spec = instance.process, instance.spec
-    waiting = process.state is State.BACKOFF and process.deadline is not None
     return {
-        "name": spec.name,
+        "name": instance.name,
         "provider": spec.name,
         "type": spec.type,
         "kind": spec.kind,
@@ -38,16 +49,23 @@ def _supervised(instance: Instance, registrations: list[Registration], now: floa
         "restarts": process.restarts,
         "generation": process.generation,
         "in_flight": sum(len(registration.calls) for registration in registrations),
-        "health": _health(registrations),
+        "health": _health(registrations) or _checked(instance),
         "reason": process.reason,
-        "next_in": max(0.0, (process.deadline or now) - now) if waiting else None,
+        "next_in": _next_in(process, now),
+        "dropped_output": instance.output.lost,
     }
 
 
+def _next_in(process: Process, now: float) -> float | None:
+    """Seconds until it is tried again by itself."""
+    if process.state not in (State.BACKOFF, State.FATAL) or process.deadline is None:
+        return None
+    return max(0.0, process.deadline - now)
+
+
 def _is_ready(process: Process, registrations: list[Registration]) -> bool:
-    if process.state is not State.RUNNING:
-        return False
-    return not process.rules.registers or any(registration.is_ready for registration in registrations)
+    connected = any(registration.is_ready for registration in registrations)
+    return process.is_ready and (connected or not process.rules.registers)
 
 
 def _external(registration: Registration, now: float) -> View:
@@ -66,7 +84,15 @@ def _external(registration: Registration, now: float) -> View:
         "health": _health([registration]),
         "reason": "",
         "next_in": None,
+        "dropped_output": 0,
     }
+
+
+def _checked(instance: Instance) -> str | None:
+    """What the checks of a program that is not asked itself come to."""
+    if instance.health is None or instance.health.good is None:
+        return None
+    return "healthy" if instance.health.good else "unhealthy"
 
 
 def _health(registrations: list[Registration]) -> str | None:
@@ -79,15 +105,18 @@ def _health(registrations: list[Registration]) -> str | None:
 
 
 def providers(supervisor: Supervisor, hub: Hub) -> Iterator[View]:
-    """Every provider with what it offers, as far as that is known."""
-    for instance in supervisor.instances.values():
-        connected = hub.registry.registrations(instance.spec.name)
-        described = {"description": instance.spec.description, "type": instance.spec.type}
+    """Every provider with what it offers, as far as that is known; its state is that of its best instance."""
+    for name in supervisor.order.instances:
+        own = supervisor.of(name)
+        best = min(own, key=lambda instance: BEST_FIRST.index(instance.process.state))
+        connected = hub.registry.registrations(name)
+        described = {"description": best.spec.description, "type": best.spec.type}
         yield {
-            **_offer(instance.spec.name, connected),
-            "kind": instance.spec.kind,
-            "state": instance.process.state,
-            "ready": _is_ready(instance.process, connected),
+            **_offer(name, connected),
+            "kind": best.spec.kind,
+            "state": best.process.state,
+            "ready": any(_is_ready(i.process, hub.registry.registrations(i.name)) for i in own),
+            "instances": len(own),
             **{key: value for key, value in described.items() if value},
         }
     for registration in hub.registry.registrations():
@@ -97,7 +126,29 @@ def providers(supervisor: Supervisor, hub: Hub) -> Iterator[View]:
                 "kind": "external",
                 "state": State.RUNNING,
                 "ready": registration.is_ready,
+                "instances": 1,
             }
+
+
+def story(instance: Instance, now: float) -> View:
+    """What happened to it, oldest first, and what will happen next."""
+    entries = instance.recorder.entries()
+    view = _supervised(instance, [], now)
+    return {
+        **{key: view[key] for key in ("name", "state", "pid", "generation", "restarts", "reason", "next_in")},
+        "since": now - instance.process.since,
+        "next": outlook(instance.process, now),
+        "history": [
+            {
+                "time": entry.time,
+                "generation": entry.generation,
+                "state": entry.state,
+                "what": entry.what,
+                "evidence": list(entry.evidence),
+            }
+            for entry in entries
+        ],
+    }
 
 
 def _offer(name: str, registrations: list[Registration]) -> View:

@@ -6,6 +6,7 @@ import errno
 import resource
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, Self
 
 import structlog
@@ -24,29 +25,47 @@ class Door(socket.socket):
 
     _limit: int
     _highest: int
+    _brim: int
+    _make_room: Callable[[], bool]
     _is_used_up = False
     _warned_at = float("-inf")
     """Of all doors: one warning is enough."""
 
     @classmethod
-    def of(cls, listening: socket.socket, reserve: int = RESERVE) -> Self:
-        """The same socket, which the door takes over; it lets in what leaves `reserve` descriptors free."""
+    def of(
+        cls,
+        listening: socket.socket,
+        reserve: int = RESERVE,
+        make_room: Callable[[], bool] = lambda: False,
+    ) -> Self:
+        """The same socket, which the door takes over; it lets in what leaves `reserve` descriptors free.
+
+        `make_room` may give up connections for a newer one, and says whether it did.
+        """
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         door = cls(fileno=listening.detach())
         door._limit = limit
         # Where there are few at all, the most of them are still for clients.
         door._highest = limit - min(reserve, limit // 4)
+        door._brim = (door._highest + limit) // 2
+        door._make_room = make_room
         return door
 
     def accept(self) -> tuple[socket.socket, Any]:
         """The next connection. Raises OSError; BlockingIOError, ConnectionAbortedError when there is none."""
         connection, address = self._accepted()
         # The kernel gives the lowest number that is free, so the number says how many are taken.
-        if connection.fileno() >= self._highest:
+        if not self._lets_in(connection.fileno()):
             connection.close()
             self._warn()
             raise ConnectionAbortedError
         return connection, address
+
+    def _lets_in(self, descriptor: int) -> bool:
+        if descriptor < self._highest:
+            return True
+        # Who was given up for this one leaves only in the loop's next round.
+        return self._make_room() and descriptor < self._brim
 
     def _accepted(self) -> tuple[socket.socket, Any]:
         # asyncio pauses after such a failure, but only after it has failed, and said so, `backlog` times.
