@@ -4,7 +4,7 @@ py := .venv/bin/python
 pip := $(py) -m pip install --quiet --no-input --disable-pip-version-check
 packages := gleitzeitd gleitzeitctl gleitzeit_extensions providers
 
-.PHONY: help install run test check format docs bench pin clean
+.PHONY: help install run test stress check format docs bench pin clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ run: install ## run the daemon on etc/providers.yaml until Ctrl-C
 
 test: install ## run the tests; ARGS="-k crash" picks some
 	$(py) -m pytest $(ARGS)
+
+stress: install ## the long storms
+	$(py) -m pytest $(ARGS) tests/stress
 
 check: install ## lint, format, types, layers
 	$(py) -m ruff check .

@@ -22,6 +22,7 @@ TREE = {
     "stop": "steer:stop",
     "restart": "steer:restart",
     "logs": "logs:logs",
+    "why": "why:why",
     "providers": {
         "": "List, check and call providers.",
         "list": "providers:show",

@@ -24,8 +24,11 @@ from gleitzeitd.core.spec import ClassTarget, House, Spec
 from gleitzeitd.hub.registry import Facts
 from gleitzeitd.hub.server import Hub
 from gleitzeitd.hub.tokens import Tokens, new_token
-from gleitzeitd.processes.child import Launch
+from gleitzeitd.processes.enclosure import enclosure
 from gleitzeitd.processes.environment import child_environment
+from gleitzeitd.processes.launch import Launch
+from gleitzeitd.processes.marker import marker
+from gleitzeitd.processes.predecessor import clear_predecessor
 from gleitzeitd.processes.supervisor import Callbacks, Supervisor
 
 log = structlog.get_logger("gleitzeitd")
@@ -42,7 +45,8 @@ class Daemon:
         self.token = new_token()
         self.about = About(os.path.abspath(house.path), control, (), 0.0)
         self.hub = Hub(house.specs, house.disabled, Tokens(self.token), self._facts())
-        self.supervisor = Supervisor(house.specs, premises.logs_directory(), self._callbacks())
+        logs, slots = premises.logs_directory(), house.parallel_starts
+        self.supervisor = Supervisor(house.specs, logs, self._callbacks(), slots)
         for name, instance in self.supervisor.instances.items():
             self.hub.registry.stands(name, Standing.of(instance.process))
 
@@ -56,6 +60,9 @@ class Daemon:
         """Hold the lock, the sockets and the token file. Raises OccupiedError."""
         with contextlib.ExitStack() as held:
             held.enter_context(premises.lock(self.control_path))
+            record = premises.record(self.control_path)
+            clear_predecessor(record)
+            self._enclosure = held.enter_context(enclosure(record, self.house.specs))
             self._control = held.enter_context(premises.unix_socket(self.control_path, 0o660, group=True))
             tcp = premises.tcp_sockets(self.house.server_url)
             for listening in tcp:
@@ -79,7 +86,7 @@ class Daemon:
         async with anyio.create_task_group() as tasks:
             await tasks.start(self.hub.run, self._listening)
             await tasks.start(Control(self.supervisor, self.hub, self.about).run, self._control)
-            tasks.start_soon(self.supervisor.run)
+            await tasks.start(self.supervisor.run, self._enclosure)
             self.about.state = "running"
             log.info(
                 "daemon runs", config=self.about.config, control=self.control_path, hub=self.about.hub[0]
@@ -112,20 +119,40 @@ class Daemon:
             launch=self._launch, drain=self.hub.drain, changed=self._changed, exited=self._exited
         )
 
-    def _launch(self, spec: Spec, generation: int) -> Launch:
-        marker = f"{os.getpid()}:{spec.name}:{generation}"
-        environment = child_environment(os.environ, spec.env)
-        if not isinstance(spec.target, ClassTarget):
-            return Launch(spec.target.argv, environment, marker, spec.cwd)
-        context = self._context(spec, spec.target, self.hub.registry.tokens.issue(spec.name, generation))
-        argv = (sys.executable, "-P", "-m", "gleitzeit_extensions.host")
-        return Launch(argv, environment, marker, spec.cwd, json.dumps(context).encode() + b"\n")
+    def _launch(self, spec: Spec, instance: str, generation: int) -> Launch:
+        token = self.hub.registry.tokens.issue(instance, generation)
+        environment = child_environment(os.environ, spec)
+        if isinstance(spec.target, ClassTarget):
+            argv: tuple[str, ...] = (sys.executable, "-P", "-m", "gleitzeit_extensions.host")
+            context = self._context(spec, spec.target, instance, token)
+            stdin = json.dumps(context).encode() + b"\n"
+        else:
+            argv, stdin = spec.target.argv, b""
+            environment = {**environment, **self._address(token), **spec.env}
+        return Launch(
+            argv,
+            environment,
+            marker(instance, generation),
+            spec.cwd,
+            stdin,
+            spec.identity,
+            spec.limits,
+            given=frozenset(spec.env),
+        )
 
-    def _context(self, spec: Spec, target: ClassTarget, token: str) -> Mapping[str, object]:
+    def _address(self, token: str) -> dict[str, str]:
+        """What a command needs to register with the hub, if it wants to."""
+        return {
+            "GLEITZEIT_HUB_URL": self.about.hub[0],
+            "GLEITZEIT_HUB_SOCKET": places.hub_socket(self.control_path),
+            "GLEITZEIT_TOKEN": token,
+        }
+
+    def _context(self, spec: Spec, target: ClassTarget, instance: str, token: str) -> Mapping[str, object]:
         """What the SDK's host has to know. It goes over stdin, so that no secret shows elsewhere."""
         here = (os.getcwd(),) if self.search_here else ()
         return {
-            "instance": spec.name,
+            "instance": instance,
             "name": spec.name,
             "type": spec.type,
             "class": target.path,
@@ -140,10 +167,10 @@ class Daemon:
             "token": token,
         }
 
-    def _changed(self, spec: Spec, before: Process, after: Process) -> None:
+    def _changed(self, before: Process, after: Process) -> None:
         standing = Standing.of(after)
         if standing != Standing.of(before):
-            self.hub.registry.stands(spec.name, standing)
+            self.hub.registry.stands(after.name, standing)
 
     def _exited(self, name: str, generation: int, end: End, lines: list[str]) -> None:
         self.hub.registry.tokens.revoke(name)
@@ -151,15 +178,19 @@ class Daemon:
 
     # What the hub needs of the processes.
     def _facts(self) -> Facts:
+        tell = self._tell
         return Facts(
-            ready=lambda name, generation: self.supervisor.tell(name, events.Ready(generation)),
-            disconnected=lambda name, generation: self.supervisor.tell(name, events.Disconnected(generation)),
-            drained=lambda name, generation: self.supervisor.tell(name, events.Drained(generation)),
-            failed=lambda name, generation, reason: self.supervisor.tell(
-                name, events.Failed(generation, reason)
-            ),
+            registered=lambda name, generation, ready: tell(name, events.Registered(generation, ready)),
+            said=lambda name, generation, ready: tell(name, events.Said(generation, ready)),
+            disconnected=lambda name, generation: tell(name, events.Disconnected(generation)),
+            drained=lambda name, generation: tell(name, events.Drained(generation)),
+            failed=lambda name, generation, reason: tell(name, events.Failed(generation, reason)),
             owns=self._owns,
         )
+
+    def _tell(self, name: str, event: events.Event) -> None:
+        # The hub is made before the supervisor, and tells it nothing before both run.
+        self.supervisor.tell(name, event)
 
     def _owns(self, name: str, generation: int, pid: int) -> bool:
         process = self.supervisor.instances[name].process

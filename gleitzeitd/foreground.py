@@ -17,7 +17,7 @@ from gleitzeit_extensions import places
 from gleitzeitd.core.process import State
 from gleitzeitd.daemon import Daemon
 from gleitzeitd.hub.registration import Registration
-from gleitzeitd.processes.output import Follower
+from gleitzeitd.processes.follower import Follower
 
 COLOURS = (36, 32, 35, 33, 34, 96, 92, 95, 93, 94)
 """ANSI foreground colours that are readable on dark and on light."""
@@ -77,14 +77,15 @@ def _tamed(text: str) -> str:
 async def _show_hints(daemon: Daemon) -> None:
     """Once every provider had its chance to come up, say what can be tried."""
     processes = daemon.supervisor.instances.values()
+    underway = (State.STOPPED, State.WAITING, State.STARTING)
     await daemon.supervisor.until(lambda: daemon.supervisor.is_idle and daemon.about.state == "running")
     await daemon.supervisor.until(
-        lambda: all(instance.process.state not in (State.STOPPED, State.STARTING) for instance in processes)
+        lambda: all(instance.process.state not in underway for instance in processes)
     )
     if daemon.about.state != "running":
         return
     program = _program(daemon)
-    names, registry = daemon.supervisor.instances, daemon.hub.registry
+    names, registry = daemon.supervisor.order.instances, daemon.hub.registry
     registrations = [found for name in names for found in registry.registrations(name)]
     examples = [example for example in map(_example, registrations) if example]
     commands = ["status", *examples, "providers list", "logs -f"][:3]

@@ -58,6 +58,11 @@ def _open(path: str, flags: int, mode: int) -> int:
     return descriptor
 
 
+def record(control: str) -> Path:
+    """Where it is written down who lives, for whoever comes after a daemon that was killed."""
+    return Path(os.path.dirname(control), "children")
+
+
 @contextlib.contextmanager
 def lock(control: str) -> Iterator[None]:
     """Be the only daemon in the directory of this control socket. Raises OccupiedError."""

@@ -58,10 +58,12 @@ def _row(instance: dict[str, Any]) -> tuple[object, ...]:
 def _why(instance: dict[str, Any]) -> str:
     """What is not fine with it: nothing to say about one that runs, is ready and in good health."""
     is_well = instance["health"] in ("healthy", None)
-    external = "external" if instance["kind"] == "external" else None
-    if instance["state"] == "RUNNING" and instance["ready"] and is_well:
-        return external or ""
-    said = [external, instance["reason"], None if is_well else instance["health"]]
+    runs = instance["state"] == "RUNNING" and instance["ready"] and is_well
+    said = ["external" if instance["kind"] == "external" else None]
+    if not runs:
+        said += [instance["reason"], None if is_well else instance["health"]]
     if instance["next_in"] is not None:
         said.append(f"next attempt in {duration(instance['next_in'])}")
+    if instance["dropped_output"]:
+        said.append(f"{instance['dropped_output']} bytes of its output could not be kept")
     return "; ".join(filter(None, said))

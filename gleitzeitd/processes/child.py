@@ -5,76 +5,78 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future
 
 import anyio
+from anyio import to_thread
 
-from gleitzeitd.processes import containment
+from gleitzeitd.processes import containment, descriptors, oom
+from gleitzeitd.processes.cgroup import Group
+from gleitzeitd.processes.containment import Stat
+from gleitzeitd.processes.enclosure import Enclosure
+from gleitzeitd.processes.launch import Launch
+from gleitzeitd.processes.spawn import Spawned, spawn
+
+__all__ = ["Child", "Launch"]
 
 LOOK_AGAIN = 0.005
 """Seconds until the second look at what was killed and has yet to vanish; the pauses double."""
 LONGEST_PAUSE = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """All that a spawn needs. `stdin` is given to the process as a file; nothing of it shows in /proc."""
-
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    marker: str
-    cwd: str | None = None
-    stdin: bytes = b""
+LOADING = 0.01
+"""Seconds in which most programs are loaded."""
+OPEN = Enclosure()
 
 
 class Child:
-    """A process that leads a session of its own. Its exit status is ours to take until `exited` returned."""
+    """A process that leads a session of its own. Its exit status is ours until `exited` returned."""
 
-    def __init__(self, launch: Launch, siblings: set[int]) -> None:
-        """Spawn it. Raises OSError when that fails; the successful exec is confirmed (Popen waits for it).
+    def __init__(self, launch: Launch, siblings: set[int], enclosure: Enclosure = OPEN) -> None:
+        """Spawn it. Raises OSError when that fails; the successful exec is confirmed.
 
-        `siblings` are the pids of all children whose statuses somebody waits for; this one joins them.
+        `siblings` are the pids of all our children that somebody waits for; this one joins them.
         """
-        with contextlib.ExitStack() as opened:
-            stdin = opened.enter_context(_readable(launch.stdin))
-            self.stdout, stdout = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-            opened.callback(os.close, stdout)
-            on_failure = opened.enter_context(contextlib.ExitStack())
-            on_failure.callback(os.close, self.stdout)
-            self.stderr, stderr = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-            opened.callback(os.close, stderr)
-            on_failure.callback(os.close, self.stderr)
-            # Only our ends are to be non-blocking: a program does not expect EAGAIN from its own output.
-            os.set_blocking(stdout, True)
-            os.set_blocking(stderr, True)
-            self._popen = subprocess.Popen(
-                launch.argv,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                env={**launch.env, containment.MARKER: launch.marker},
-                cwd=launch.cwd,
-                start_new_session=True,
-            )
-            self.pid = self._popen.pid
-            self._handle = self._pidfd()
-            on_failure.pop_all()
-        self._popen.returncode = 0  # Popen must never wait for it: we reap it ourselves.
         self._marker = launch.marker
-        self._code: int | None = None
+        self._enclosure = enclosure
         self._siblings = siblings
-        siblings.add(self.pid)
-
-    def _pidfd(self) -> int:
-        """Raises OSError, and leaves no process behind, when there is no descriptor to be had."""
+        self._known = dict[int, int]()
+        self._code: int | None = None
+        self._was_killed = False
+        self._oom = ""
+        self._ooms_before = oom.kills_lately()
+        prepared = self._prepared(launch)
         try:
-            return os.pidfd_open(self.pid)
-        except OSError:
-            os.killpg(self.pid, signal.SIGKILL)
-            self._popen.wait()
+            spawned = spawn(launch, prepared.procs if prepared is not None else None)
+            self._handle = _pidfd(spawned)
+        except BaseException:
+            if prepared is not None:
+                prepared.remove()
             raise
+        self.pid, self.stdout, self.stderr = spawned.popen.pid, spawned.stdout, spawned.stderr
+        siblings.add(self.pid)
+        if enclosure.nofile is not None and launch.limits.nofile is None:
+            descriptors.give_back_limit(self.pid, enclosure.nofile)
+        self._placed = self._place(prepared)
+
+    def _prepared(self, launch: Launch) -> Group | None:
+        """A cgroup made before the spawn, for a process that enters it by itself or must not be late."""
+        nursery = self._enclosure.nursery
+        if nursery is None:
+            return None
+        nursery.settle()
+        if launch.is_plain and not nursery.enforces(launch.limits):
+            return None
+        return nursery.prepare(launch.marker, launch.limits)
+
+    def _place(self, prepared: Group | None) -> Future[Group | None]:
+        if prepared is None and self._enclosure.nursery is not None:
+            return self._enclosure.nursery.place(self.pid, self._marker, self._siblings)
+        placed = Future[Group | None]()
+        placed.set_result(prepared)
+        return placed
+
+    @property
+    def _group(self) -> Group | None:
+        return self._placed.result() if self._placed.done() else None
 
     def has_ended(self) -> bool:
         """Whether it has ended by now, reaped or not."""
@@ -84,58 +86,125 @@ class Child:
     def signal(self, number: signal.Signals) -> None:
         """Send to its process group, as long as that is certainly its own."""
         if self._code is None:
-            # One that became another user's is out of our reach.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, number)
+            self._was_killed |= number is signal.SIGKILL
+            if self._group is None and number is not signal.SIGKILL:
+                self.remember()
+            self._signal_group(number)
+
+    def _signal_group(self, number: int) -> None:
+        # One that became another user's is out of our reach.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def remember(self) -> None:
+        """Look who descends from it, so that who leaves it later is still known. Without a cgroup only."""
+        self._known = {pid: at for pid, at in self._known.items() if _started(pid) == at}
+        self._known.update((stat.pid, stat.started) for stat in containment.descendants([self.pid]))
 
     async def exited(self) -> int:
         """Wait for its end, as subprocess tells it: the exit status, or the signal negated."""
         if self._code is None:
+            await self._record()
             await anyio.wait_readable(self._handle)
+            if not self._placed.done():
+                # Until then its number must not become anybody else's.
+                await to_thread.run_sync(self._placed.result)
             self._code = self._reap()
         return self._code
 
+    async def _record(self) -> None:
+        """Write it down, a moment after its spawn: who asks sooner is held up by the kernel until its
+        program is loaded."""
+        if self._enclosure.record is not None:
+            with anyio.move_on_after(LOADING):
+                await anyio.wait_readable(self._handle)
+            self._enclosure.record.spawned(self.pid)
+
     def _reap(self) -> int:
         # As a zombie it still holds its number, so the group cannot be anybody else's yet.
-        self.signal(signal.SIGKILL)
+        self._signal_group(signal.SIGKILL)
         result = os.waitid(os.P_PIDFD, self._handle, os.WEXITED)
         os.close(self._handle)
         self._siblings.discard(self.pid)
         containment.reap_adopted(self._siblings)
         assert result is not None
-        return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
+        code = result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
+        self._oom = self._why_killed(code)
+        return code
+
+    def _why_killed(self, code: int) -> str:
+        group = self._group
+        if group is not None and group.oom_kills():
+            return oom.BY_GROUP
+        if code == -signal.SIGKILL and not self._was_killed and oom.kills() > self._ooms_before:
+            return oom.PERHAPS
+        return ""
+
+    def oom(self) -> str:
+        """Once it has exited: words for the reason when it was for want of memory, else nothing."""
+        return self._oom
 
     async def clear(self) -> None:
         """Kill what its life left behind, until nothing is left."""
         pause = LOOK_AGAIN
-        while containment.has_adopted(self._siblings) and (
-            left := containment.remains(self.pid, self._marker)
-        ):
-            for stat in left:
-                containment.kill(stat)
+        while not self._is_clear():
             await anyio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
             containment.reap_adopted(self._siblings)
+        if self._enclosure.record is not None:
+            self._enclosure.record.cleared(self.pid)
+
+    def _is_clear(self) -> bool:
+        """Whether nothing is left; what is left is killed."""
+        group = self._group
+        if group is not None and group.is_populated():
+            group.kill()
+            return False
+        left = containment.kill_all(self._strays)
+        return not left and (group is None or group.remove())
+
+    def _strays(self) -> list[Stat]:
+        """What is alive of it beside itself, and was not found in its cgroup."""
+        if not self._known and self._code is not None and not containment.has_adopted(self._siblings):
+            return []
+        others = self._siblings if self._code is not None else self._siblings - {self.pid}
+        left = containment.remains(self.pid, self._marker, others, self._known)
+        self._known.update((stat.pid, stat.started) for stat in left)
+        return left
 
     def kill(self) -> None:
         """SIGKILL to everything of this life."""
+        if self._group is not None:
+            self._group.kill()
+        # Stopped before one looks, it cannot start what would not be found.
+        self.signal(signal.SIGSTOP)
+        containment.kill_all(self._strays)
         self.signal(signal.SIGKILL)
-        for stat in containment.remains(self.pid, self._marker):
-            containment.kill(stat)
+
+    def survivors(self) -> list[str]:
+        """What is alive of it, in words: who survives SIGKILL waits for something in the kernel."""
+        inside = self._group.pids() if self._group is not None else []
+        mine = [self.pid] if self._code is None else []
+        stats = [*map(Stat.of, (*mine, *inside)), *self._strays()]
+        alive = {stat.pid: stat for stat in stats if stat is not None and stat.is_alive}
+        return [str(alive[pid]) for pid in sorted(alive)]
 
 
-@contextlib.contextmanager
-def _readable(content: bytes) -> Iterator[int]:
-    """A descriptor that `content` can be read from: a file in memory, so that nobody waits for a reader."""
-    if not content:
-        yield subprocess.DEVNULL
-        return
-    file = os.memfd_create("launch", os.MFD_CLOEXEC)
+def _pidfd(spawned: Spawned) -> int:
+    """Raises OSError, and leaves no process and no descriptor behind, when there is none to be had."""
+    popen = spawned.popen
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(file, view) :]
-        os.lseek(file, 0, os.SEEK_SET)
-        yield file
-    finally:
-        os.close(file)
+        handle = os.pidfd_open(popen.pid)
+    except OSError:
+        os.killpg(popen.pid, signal.SIGKILL)
+        popen.wait()
+        os.close(spawned.stdout)
+        os.close(spawned.stderr)
+        raise
+    popen.returncode = 0  # Popen must never wait for it: we reap it ourselves.
+    return handle
+
+
+def _started(pid: int) -> int | None:
+    stat = Stat.of(pid)
+    return None if stat is None or not stat.is_alive else stat.started

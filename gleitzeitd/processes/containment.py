@@ -1,7 +1,12 @@
-"""What a life left behind: found in /proc, killed, and reaped when it became ours.
+"""What belongs to a life: found in /proc, remembered, killed, and reaped when it became ours.
 
-The daemon is a subreaper, so whatever outlives its own parent becomes the daemon's child. It is known by
-its session, or by the marker that every child carries in its environment.
+The daemon is a subreaper, so whatever outlives its own parent becomes the daemon's child. Such a child is
+known by its session, by the marker that every child carries in its environment, or because it was seen
+below its leader before; and with it everything that descends from it, whatever that has done to session and
+environment.
+
+Without a cgroup this leaves one way out: what left the session, cleared its environment and lost its
+parent, all before anybody looked below the leader, is nobody's. It is killed when the daemon ends.
 """
 
 from __future__ import annotations
@@ -10,10 +15,15 @@ import contextlib
 import ctypes
 import os
 import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cache
 
 MARKER = "GLEITZEIT_INSTANCE"
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_PASSES = 5
+"""Looks at what changes while one looks: on a busy machine somebody always does."""
 
 
 def become_subreaper() -> None:
@@ -44,36 +54,69 @@ class Stat:
             return None
         return cls(pid, fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19]))
 
+    @property
+    def is_alive(self) -> bool:
+        return self.state not in "ZX"
 
-def has_adopted(children: set[int]) -> bool:
+    def __str__(self) -> str:
+        """For people who wonder why it is still there."""
+        waits = _word(self.pid, "wchan")
+        where = f", in {waits}" if waits not in ("", "0") else ""
+        return f"{self.pid} {_word(self.pid, 'comm') or '?'} (state {self.state}{where})"
+
+
+def _word(pid: int, name: str) -> str:
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read().decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def has_adopted(children: AbstractSet[int]) -> bool:
     """Whether this process has children beside `children`, dead or alive.
 
     What outlives a dead leader hangs below such a child, so without one there is nothing to look for. The
-    list takes a tenth of the time of a walk through /proc, and is complete: children leave it only when they
-    are reaped, which nobody does meanwhile. Where the kernel has no such list (proc(5)), the answer is yes.
+    list takes a tenth of the time of a walk through /proc, and is complete: children leave it only when
+    they are reaped, which nobody does meanwhile. Where the kernel has no such list (proc(5)), the answer is
+    yes.
     """
-    try:
-        return not children.issuperset(_children())
-    except FileNotFoundError:
-        return True
+    return not _has_lists() or not children >= set(_listed(os.getpid()))
 
 
-def adopted(children: set[int]) -> list[Stat]:
+def adopted(children: AbstractSet[int]) -> list[Stat]:
     """This process's living children beside `children`."""
-    try:
-        pids = _children()
-    except FileNotFoundError:
-        pids = _everything()
+    found = [Stat.of(pid) for pid in children_of(os.getpid()) if pid not in children]
     me = os.getpid()
-    found = [Stat.of(pid) for pid in pids if pid not in children]
-    return [stat for stat in found if stat is not None and stat.parent == me and stat.state not in "ZX"]
+    return [stat for stat in found if stat is not None and stat.parent == me and stat.is_alive]
 
 
-def _children() -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """A process's children; none when it is gone."""
+    if not _has_lists():
+        return [stat.pid for stat in map(Stat.of, _everything()) if stat is not None and stat.parent == pid]
+    once = _listed(pid)
+    # While one of them is being reaped, the kernel may skip another (proc(5)).
+    for _ in range(_PASSES):
+        if (again := _listed(pid)) == once:
+            break
+        once = again
+    return once
+
+
+@cache
+def _has_lists() -> bool:
+    """Whether the kernel keeps lists of children (CONFIG_PROC_CHILDREN)."""
+    return os.path.exists(f"/proc/self/task/{os.getpid()}/children")
+
+
+def _listed(pid: int) -> list[int]:
     pids = list[int]()
-    for task in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{task}/children", "rb") as file:
-            pids.extend(map(int, file.read().split()))
+    # Who is gone has none; a thread may end while we read.
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+                pids.extend(map(int, file.read().split()))
     return pids
 
 
@@ -81,16 +124,64 @@ def _everything() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def remains(leader: int, marker: str) -> list[Stat]:
-    """Everything of the life that `leader` began which is neither the leader nor already dead."""
-    me, found = os.getpid(), list[Stat]()
-    for pid in _everything():
-        stat = Stat.of(pid)
-        if pid == leader or stat is None or stat.state in "ZX":
-            continue
-        if stat.session == leader or (stat.parent == me and _carries(pid, marker)):
-            found.append(stat)
+def descendants(roots: Iterable[int]) -> list[Stat]:
+    """Every living one that descends from `roots`, beside these, as they are found now."""
+    todo = list(roots)
+    seen, found = set(todo), list[Stat]()
+    while todo:
+        new = [pid for pid in children_of(todo.pop()) if pid not in seen]
+        seen.update(new)
+        todo.extend(new)
+        found.extend(stat for stat in map(Stat.of, new) if stat is not None and stat.is_alive)
     return found
+
+
+def lineage(roots: Callable[[], Iterable[Stat]]) -> list[Stat]:
+    """All living ones of `roots` and below.
+
+    Who loses its parent while one looks becomes a child of ours: so `roots`, which knows whom of these to
+    take, is asked again until it has nobody new.
+    """
+    found = dict[int, Stat]()
+    while new := [stat for stat in roots() if stat.pid not in found]:
+        found.update((stat.pid, stat) for stat in new)
+        found.update((stat.pid, stat) for stat in descendants(stat.pid for stat in new))
+    return [stat for stat in found.values() if stat.is_alive]
+
+
+def remains(
+    leader: int,
+    marker: str,
+    siblings: AbstractSet[int] = frozenset(),
+    known: Mapping[int, int] | None = None,
+) -> list[Stat]:
+    """Everything of the life that `leader` began which is neither the leader nor already dead.
+
+    `siblings` are children of other lives; `known` are pids with their start times that were seen in this
+    life before.
+    """
+    known = known or {}
+    # The session of one that is gone keeps its number until all of it are gone.
+    sessions = {leader, *(pid for pid, at in known.items() if _start_of(pid) in (None, at))} - siblings
+
+    def roots() -> Iterator[Stat]:
+        me = os.getpid()
+        # The number of a leader that was reaped may be a stranger's by now, or a sibling's.
+        for pid in {leader, *known, *children_of(me)} - siblings:
+            stat = Stat.of(pid)
+            if stat is None:
+                continue
+            if known.get(pid) == stat.started or (
+                stat.parent == me and (pid == leader or stat.session in sessions or _carries(pid, marker))
+            ):
+                yield stat
+
+    return [stat for stat in lineage(roots) if stat.pid != leader and stat.pid not in siblings]
+
+
+def _start_of(pid: int) -> int | None:
+    stat = Stat.of(pid)
+    return None if stat is None else stat.started
 
 
 def _carries(pid: int, marker: str) -> bool:
@@ -101,20 +192,43 @@ def _carries(pid: int, marker: str) -> bool:
         return False
 
 
+def kill_all(look: Callable[[], list[Stat]]) -> int:
+    """SIGKILL to whoever `look` finds, until it finds no others; how many they were.
+
+    They are stopped first: who dies while its parent may still fork would leave a child that nobody knows,
+    and with a signal under way nobody forks.
+    """
+    found = dict[int, Stat]()
+    for _ in range(_PASSES):
+        new = [stat for stat in look() if stat.pid not in found]
+        for stat in new:
+            found[stat.pid] = stat
+            send(stat, signal.SIGSTOP)
+        if not new:
+            break
+    for stat in found.values():
+        kill(stat)
+    return len(found)
+
+
 def kill(stat: Stat) -> None:
-    """SIGKILL to exactly this process: a pid that was given to another one since is never signalled."""
+    send(stat, signal.SIGKILL)
+
+
+def send(stat: Stat, number: signal.Signals) -> None:
+    """Signal exactly this process: a pid that was given to another one since is never signalled."""
     # One that became another user's is out of our reach; it is looked for again.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         handle = os.pidfd_open(stat.pid)
         try:
             now = Stat.of(stat.pid)
             if now is not None and now.started == stat.started:
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                signal.pidfd_send_signal(handle, number)
         finally:
             os.close(handle)
 
 
-def reap_adopted(children: set[int]) -> None:
+def reap_adopted(children: AbstractSet[int]) -> None:
     """Reap every dead process that became ours but is none of `children`, whose statuses others wait for.
 
     Looks without reaping (WNOWAIT) and reaps one by one, so that no other status is stolen. A dead one of

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
+
+from gleitzeitd.core import envfile
+from gleitzeitd.core.errors import ConfigError
+from gleitzeitd.core.spec import Spec
 
 INHERITED = frozenset(
     {"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LOG_LEVEL"}
@@ -13,11 +19,33 @@ PRESET = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 """What a child of ours needs for its output to be seen as it happens and to be text."""
 
 
-def child_environment(own: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
-    """What is inherited of `own`, then presets that were not set, then what the config adds."""
-    inherited = {name: value for name, value in own.items() if _is_inherited(name)}
-    return {**PRESET, **inherited, **added}
+def child_environment(own: Mapping[str, str], spec: Spec) -> dict[str, str]:
+    """What is inherited of `own`, then presets that were not set, then what the config adds.
+
+    Raises ConfigError for an `env_file` that cannot be read: it is read anew at each spawn.
+    """
+    wanted = spec.inherit_env
+    inherited = {name: value for name, value in own.items() if wanted is True or _is_inherited(name, wanted)}
+    filed = dict[str, str]()
+    for path in spec.env_file:
+        filed.update(envfile.parse(_text(path), path))
+    return {**PRESET, **inherited, **filed, **spec.env}
 
 
-def _is_inherited(name: str) -> bool:
-    return name in INHERITED or name.startswith(INHERITED_PREFIXES) or name.endswith(INHERITED_SUFFIXES)
+def _is_inherited(name: str, more: bool | tuple[str, ...]) -> bool:
+    usual = name in INHERITED or name.startswith(INHERITED_PREFIXES) or name.endswith(INHERITED_SUFFIXES)
+    return usual or (isinstance(more, tuple) and name in more)
+
+
+def _text(path: str) -> str:
+    try:
+        # A FIFO in the file's place must not hold the daemon.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, encoding="utf-8") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ConfigError((f"{path}: the env_file is not a file",))
+            return file.read()
+    except OSError as exc:
+        raise ConfigError((f"{path}: the env_file cannot be read: {exc.strerror}",)) from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError((f"{path}: the env_file is not UTF-8 text",)) from exc

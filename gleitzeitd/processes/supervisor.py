@@ -6,73 +6,89 @@ told to whoever was handed to it as a callback.
 
 from __future__ import annotations
 
-import errno
 import math
-import os
 import signal
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
 import structlog
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 
 from gleitzeitd.core import events
 from gleitzeitd.core.events import End
-from gleitzeitd.core.process import AT_REST, Process, State, step
-from gleitzeitd.core.spec import CommandTarget, Spec
+from gleitzeitd.core.gates import Order, is_at_gate
+from gleitzeitd.core.life import step
+from gleitzeitd.core.process import AT_REST, Process, State
+from gleitzeitd.core.spec import Spec
+from gleitzeitd.core.verdict import Verdict
 from gleitzeitd.processes import containment
-from gleitzeitd.processes.child import Child, Launch
-from gleitzeitd.processes.output import Output, Reader
+from gleitzeitd.processes.checks import Checks
+from gleitzeitd.processes.child import OPEN, Child
+from gleitzeitd.processes.enclosure import Enclosure
+from gleitzeitd.processes.generation import LAST_OUTPUT, Generation
+from gleitzeitd.processes.guard import guard
+from gleitzeitd.processes.launch import Launch
+from gleitzeitd.processes.output import Output
+from gleitzeitd.processes.recorder import Recorder
+from gleitzeitd.processes.refusal import refusal
+from gleitzeitd.processes.schedule import on_schedule
 
 log = structlog.get_logger("gleitzeitd")
-LAST_OUTPUT = 2.0
-"""Seconds that output may still come after a process and all it started are gone."""
-MISTAKEN = frozenset(
-    {errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.ELOOP, errno.EISDIR, errno.E2BIG}
-)
-"""What only a human can mend when a program cannot be executed (execve(2))."""
 
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """What the supervisor needs done, and whom it tells."""
+    """What the supervisor needs done, and whom it tells. Names are those of instances."""
 
-    launch: Callable[[Spec, int], Launch]
+    launch: Callable[[Spec, str, int], Launch]
     """What to spawn for a generation."""
     drain: Callable[[str, int], None]
     """Let the calls of a generation end; `Drained` is told when they did."""
-    changed: Callable[[Spec, Process, Process], None]
+    changed: Callable[[Process, Process], None]
     """An instance changed from the first to the second."""
     exited: Callable[[str, int, End, list[str]], None]
     """A process ended; the last lines it wrote to stderr."""
 
 
 class Instance:
-    """One provider's process over its generations. Only the supervisor writes here."""
+    """One of a provider's processes over its generations. Only the supervisor writes here."""
 
-    def __init__(self, spec: Spec, output: Output) -> None:
+    def __init__(self, name: str, spec: Spec, output: Output) -> None:
+        self.name = name
         self.spec = spec
         self.output = output
-        self.process = Process(spec.name, spec.rules)
+        self.process = Process(name, spec.rules)
+        self.announced = self.process.state
+        self.recorder = Recorder()
         self.child: Child | None = None
+        self.running = anyio.Event()
+        self.health: Verdict | None = None
+        """What its health checks come to, where they are ours to make."""
 
 
 class Supervisor:
-    def __init__(self, specs: Iterable[Spec], logs: Path, callbacks: Callbacks) -> None:
-        """`logs` is the directory of the instances' output."""
+    def __init__(self, specs: Iterable[Spec], logs: Path, callbacks: Callbacks, slots: int = 8) -> None:
+        """`logs` is the directory of the instances' output; `slots`: how many may be STARTING at once."""
+        known = tuple(specs)
+        self.order = Order.of(known, slots)
         self.instances = {
-            spec.name: Instance(spec, Output(spec.name, str(logs / f"{spec.name}.log"))) for spec in specs
+            name: Instance(name, spec, Output(name, str(logs / f"{name}.log"), spec.logs))
+            for spec in known
+            for name in spec.instance_names
         }
         self._call = callbacks
         # Bounded by nature: facts by the number of children, wants by the connections that bring them.
         self._events: deque[tuple[Instance, events.Event]] = deque()
+        self._at_gate: dict[str, str] = {}
         self._news = anyio.Event()
         self._change = anyio.Event()
-        self._children: set[int] = set()
+        self._children = set[int]()
+        self._checks = Checks(self._children)
+        self._enclosure = OPEN
 
     def tell(self, name: str, event: events.Event) -> None:
         """Something is wanted of, or was found out about, an instance."""
@@ -84,26 +100,54 @@ class Supervisor:
         while not true():
             await self._change.wait()
 
+    def of(self, provider: str) -> list[Instance]:
+        """A provider's instances; none when this daemon does not run it."""
+        return [self.instances[name] for name in self.order.instances.get(provider, ())]
+
     @property
     def is_idle(self) -> bool:
         """Whether all that was told has been acted upon."""
         return not self._events
 
     def at_rest(self) -> bool:
-        """Whether no process is left, nor wanted."""
-        return self.is_idle and all(i.process.state in AT_REST for i in self.instances.values())
+        """Whether no process is left that we can end, nor wanted."""
+        over = (*AT_REST, State.LOST)
+        return self.is_idle and all(i.process.state in over for i in self.instances.values())
 
-    async def run(self) -> None:
+    async def run(
+        self, enclosure: Enclosure = OPEN, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
         """Supervise until cancelled; what still runs then is killed."""
+        self._enclosure, self._checks = enclosure, Checks(self._children, enclosure)
         containment.become_subreaper()
         # What was there before is somebody else's: a shell may have had jobs when it became the daemon.
         self._children.update(stat.pid for stat in containment.adopted(self._children))
+        async with anyio.create_task_group() as guarding:
+            # Guarded until the last of them is gone, whoever cancels us.
+            scope = anyio.CancelScope(shield=True)
+            await guarding.start(self._guard, scope)
+            task_status.started()
+            try:
+                await self._supervise()
+            finally:
+                scope.cancel()
+
+    async def _guard(self, scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
+        with scope:
+            if self._enclosure.record is None:
+                task_status.started()
+            else:
+                await guard(self._enclosure.record, self._children, task_status=task_status)
+
+    async def _supervise(self) -> None:
         try:
             async with anyio.create_task_group() as lives:
                 lives.start_soon(self._reap_adopted)
+                self._keep_schedules(lives)
                 while True:
                     self._handle_events(lives)
                     self._handle_deadlines(lives)
+                    self._open_gates(lives)
                     await self._wait()
         finally:
             with anyio.move_on_after(LAST_OUTPUT, shield=True):
@@ -122,6 +166,12 @@ class Supervisor:
             containment.kill(stat)
         for instance in self.instances.values():
             instance.output.close()
+
+    def _keep_schedules(self, tasks: TaskGroup) -> None:
+        for name, instance in self.instances.items():
+            if instance.spec.restart_schedule is not None:
+                renew = partial(self.tell, name, events.Renew("its restart_schedule says so"))
+                tasks.start_soon(on_schedule, instance.spec.restart_schedule, renew)
 
     async def _wait(self) -> None:
         deadlines = (i.process.deadline for i in self.instances.values())
@@ -153,75 +203,124 @@ class Supervisor:
             self._apply(instance, events.Elapsed(), lives)
             self._tell_waiters()
 
+    def _open_gates(self, lives: TaskGroup) -> None:
+        """Let go on whoever may; what that changes may let others go on in the next round."""
+        if not self._at_gate:
+            return
+        processes = {name: instance.process for name, instance in self.instances.items()}
+        for name, event in list(self.order.gates(self._at_gate, processes)):
+            if isinstance(event, events.Held) and processes[name].reason == event.reason:
+                continue
+            self._apply(self.instances[name], event, lives)
+            self._tell_waiters()
+            self._news.set()
+
     def _apply(self, instance: Instance, event: events.Event, lives: TaskGroup) -> None:
         before = instance.process
         instance.process, effects = step(before, event, anyio.current_time())
-        if instance.process != before:
-            self._announce(instance, before)
-        for effect in effects:
-            self._perform(instance, effect, lives)
+        try:
+            if instance.process != before:
+                self._note(instance, before)
+            for effect in effects:
+                self._perform(instance, effect, lives)
+        except Exception as exc:
+            # A mistake of ours with one instance must not end the daemon, and with it all the others.
+            log.error("internal error", name=instance.name, error=repr(exc))
+
+    def _note(self, instance: Instance, before: Process) -> None:
+        after = instance.process
+        if is_at_gate(after):
+            self._at_gate[instance.name] = instance.spec.name
+        else:
+            self._at_gate.pop(instance.name, None)
+        if after.state is State.RUNNING:
+            instance.running.set()
+        self._announce(instance, before)
+        self._call.changed(before, after)
 
     def _announce(self, instance: Instance, before: Process) -> None:
         after = instance.process
+        if after.state is State.WAITING and not after.reason:
+            return  # At an open gate: it will be STARTING before anybody could look.
         if after.end is not None and before.end is None:
-            # Its last words stand in the output, and in the reason for what comes next.
-            log.info("process ended", name=after.name, how=str(End(after.end.code)))
-        elif after.state is not before.state:
+            return  # The end of a process is told with its evidence by `_ended`.
+        if after.state is instance.announced and after.reason == before.reason:
+            return
+        instance.recorder.note(after.generation, after.state, after.reason)
+        if after.state is not instance.announced:
             fields = {"pid": after.pid, "reason": after.reason or None}
             known = {name: value for name, value in fields.items() if value is not None}
-            log.info("process changed", name=after.name, was=before.state, now=after.state, **known)
-        self._call.changed(instance.spec, before, after)
+            log.info("process changed", name=after.name, was=instance.announced, now=after.state, **known)
+        instance.announced = after.state
 
     def _perform(self, instance: Instance, effect: events.Effect, lives: TaskGroup) -> None:
+        child = instance.child
         match effect:
             case events.Spawn(generation):
                 self._spawn(instance, generation, lives)
             case events.Drain(generation):
-                self._call.drain(instance.spec.name, generation)
-            case events.Terminate() if instance.child is not None:
-                instance.child.signal(instance.spec.rules.stop_signal)
+                self._call.drain(instance.name, generation)
+            case events.Terminate() if child is not None:
+                child.signal(instance.spec.rules.stop_signal)
                 # A stopped process cannot end before it goes on.
-                instance.child.signal(signal.SIGCONT)
-            case events.Kill() if instance.child is not None:
-                instance.child.kill()
+                child.signal(signal.SIGCONT)
+            case events.Kill() if child is not None:
+                child.kill()
+            case events.Examine(generation) if child is not None:
+                self.tell(instance.name, events.Remain(generation, ", ".join(child.survivors())))
 
     def _spawn(self, instance: Instance, generation: int, lives: TaskGroup) -> None:
-        name = instance.spec.name
         try:
-            child = Child(self._call.launch(instance.spec, generation), self._children)
-        except OSError as exc:
-            reason = _spawn_failure(instance.spec, exc)
-            self.tell(name, events.SpawnFailed(generation, reason, exc.errno in MISTAKEN))
+            launch = self._call.launch(instance.spec, instance.name, generation)
+            child = Child(launch, self._children, self._enclosure)
+        except Exception as exc:
+            # Whatever is wrong with one instance is the failure of that one alone.
+            reason, mistake = refusal(instance.spec, exc)
+            self.tell(instance.name, events.SpawnFailed(generation, reason, mistake))
             return
-        except (ValueError, IndexError) as exc:
-            # What no process can be given: no program at all, a NUL in an argument.
-            reason = f"{instance.spec.where}: the process cannot be started: {exc}"
-            self.tell(name, events.SpawnFailed(generation, reason, mistake=True))
-            return
-        instance.child = child
-        self.tell(name, events.Spawned(generation, child.pid))
-        lives.start_soon(self._live, instance, generation, child)
+        instance.child, instance.running, instance.health = child, anyio.Event(), None
+        self.tell(instance.name, events.Spawned(generation, child.pid))
+        lives.start_soon(
+            self._live,
+            instance,
+            Generation(
+                number=generation,
+                spec=instance.spec,
+                launch=launch,
+                child=child,
+                checks=self._checks,
+                output=instance.output,
+                tell=partial(self.tell, instance.name),
+                ended=partial(self._ended, instance, generation),
+                gone=partial(self._gone, instance, generation),
+                judged=partial(self._judged, instance, generation),
+                running=instance.running,
+            ),
+        )
 
-    async def _live(self, instance: Instance, generation: int, child: Child) -> None:
-        """One generation until nothing of it is left."""
-        stdout = Reader(child.stdout, "stdout", instance.output)
-        stderr = Reader(child.stderr, "stderr", instance.output)
-        async with anyio.create_task_group() as readers:
-            readers.start_soon(stdout.run)
-            readers.start_soon(stderr.run)
-            code = await child.exited()
-            stdout.drain()
-            stderr.drain()
-            self._tell_end(instance, generation, code, stderr.tail())
-            await child.clear()
-            instance.child = None
-            self.tell(instance.spec.name, events.Gone(generation))
-            readers.cancel_scope.deadline = anyio.current_time() + LAST_OUTPUT
+    async def _live(self, instance: Instance, generation: Generation) -> None:
+        """One life. An error of ours in it ends this life, and no other."""
+        try:
+            await generation.live()
+        except Exception as exc:
+            log.error("internal error", name=instance.name, error=repr(exc))
+            await generation.abandon(f"an internal error: {exc!r}")
 
-    def _tell_end(self, instance: Instance, generation: int, code: int, lines: list[str]) -> None:
-        end = End(code, _last_words(lines) if code > 0 else "")
-        self._call.exited(instance.spec.name, generation, end, lines)
-        self.tell(instance.spec.name, events.Exited(generation, end))
+    def _ended(self, instance: Instance, generation: int, end: End, lines: list[str]) -> None:
+        # Its last words stand in the output, and in the reason for what comes next.
+        log.info("process ended", name=instance.name, how=str(End(end.code)))
+        instance.recorder.note(generation, instance.process.state, str(end), tuple(lines))
+        self._call.exited(instance.name, generation, end, lines)
+
+    def _gone(self, instance: Instance, generation: int) -> None:
+        instance.child = None
+        self.tell(instance.name, events.Gone(generation))
+
+    def _judged(self, instance: Instance, generation: int, health: Verdict) -> None:
+        instance.health = health
+        if health.good is not False and health.reason:
+            what = f"a health check failed: {health.reason}"
+            instance.recorder.note(generation, instance.process.state, what)
 
     async def _reap_adopted(self) -> None:
         with anyio.open_signal_receiver(signal.SIGCHLD) as signals:
@@ -231,25 +330,4 @@ class Supervisor:
 
 
 def _is_ending(instance: Instance) -> bool:
-    return instance.process.state is State.STOPPING
-
-
-def _last_words(lines: list[str]) -> str:
-    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
-
-
-def _spawn_failure(spec: Spec, exc: OSError) -> str:
-    """The sentence for a spawn that failed."""
-    program = spec.target.argv[0] if isinstance(spec.target, CommandTarget) else sys.executable
-    match exc.errno:
-        case errno.ENOENT if spec.cwd is not None and not os.path.isdir(spec.cwd):
-            why = f'there is no directory "{spec.cwd}"'
-        case errno.ENOENT:
-            why = f'there is no program "{program}"'
-        case errno.EACCES:
-            why = f'"{program}" may not be executed'
-        case errno.ENOEXEC:
-            why = f'"{program}" is not a program: its first line may lack "#!"'
-        case _:
-            why = f'"{program}" cannot be started: {exc.strerror}'
-    return f"{spec.where}: {why}"
+    return instance.process.state in (State.STOPPING, State.LOST)

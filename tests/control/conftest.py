@@ -58,9 +58,9 @@ PROVIDERS = {
 Ask = Callable[..., Answer]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """One daemon for all tests of its API: none of them may harm it, or what it runs."""
+    """One daemon for all tests of a module: none of them may harm it, or what it runs."""
     with house(tmp_path_factory.mktemp("control"), PROVIDERS, {"probe.py": PROBE}) as h:
         h.until("probe", "RUNNING")
         h.until("fatal", "FATAL")

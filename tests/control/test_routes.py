@@ -78,6 +78,7 @@ def test_a_command_that_runs(daemon: House) -> None:
         "health": None,
         "reason": "",
         "next_in": None,
+        "dropped_output": 0,
     }
 
 
@@ -116,6 +117,34 @@ def test_a_name_that_is_nearly_right_is_suggested(request_: Ask) -> None:
     sentence = request_("GET", "/v1/status?name=prob").error("not_found.provider")
 
     assert sentence == 'there is no provider "prob" (did you mean "probe"?)'
+
+
+# Why.
+
+
+def test_the_story_of_what_gave_up_has_its_evidence_and_its_outlook(request_: Ask) -> None:
+    (story,) = request_("GET", "/v1/why?name=fatal").json["instances"]
+
+    assert (story["name"], story["state"], story["generation"]) == ("fatal", "FATAL", 1)
+    assert story["next"].startswith("It is not tried again by itself: mend what is wrong")
+    assert [entry["state"] for entry in story["history"]] == ["STARTING", "STARTING", "FATAL"]
+    assert story["history"][1]["what"] == "exited with 78"
+
+
+def test_the_story_of_what_waits_says_when_it_is_tried_again(request_: Ask) -> None:
+    (story,) = request_("GET", "/v1/why?name=waiting").json["instances"]
+
+    assert re.match(r"It is tried again in \d+\.\d s .start 2 of 3", story["next"])
+
+
+def test_without_a_name_every_story_is_told(request_: Ask) -> None:
+    assert [story["name"] for story in request_("GET", "/v1/why").json["instances"]] == RUNNING
+
+
+def test_there_is_no_story_of_an_unknown_name(request_: Ask) -> None:
+    sentence = request_("GET", "/v1/why?name=prob").error("not_found.provider")
+
+    assert sentence == 'this daemon runs no provider "prob": did you mean "probe"?'
 
 
 # Steering.
@@ -250,6 +279,7 @@ def test_providers_are_listed_with_what_they_offer(request_: Ask) -> None:
         "kind": "class",
         "state": "RUNNING",
         "ready": True,
+        "instances": 1,
         "description": "A probe",
         "models": [],
         "capabilities": [],

@@ -30,6 +30,7 @@ CALCULATOR = {
     "health": "healthy",
     "reason": "",
     "next_in": None,
+    "dropped_output": 0,
 }
 OPENAI = CALCULATOR | {
     "name": "openai",
@@ -523,3 +524,40 @@ def test_an_answer_that_cannot_be_written_is_an_error(daemon: FakeDaemon, ctl: C
 
     assert process.returncode == 1
     assert err == "gleitzeitctl: cannot write the answer: No space left on device\n"
+
+
+def test_status_tells_of_output_that_could_not_be_kept(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply(status_of(CALCULATOR | {"dropped_output": 1234})))
+
+    assert "1234 bytes of its output could not be kept" in ctl("status").stdout
+
+
+def test_why_is_a_story_with_evidence_and_what_comes_next(daemon: FakeDaemon, ctl: Ctl) -> None:
+    entry = {"time": "2026-11-22T14:00:00.123Z", "generation": 2, "state": "STOPPING"}
+    story = {
+        "name": "openai",
+        "state": "BACKOFF",
+        "pid": None,
+        "generation": 2,
+        "restarts": 1,
+        "reason": "exited with 1: no key",
+        "since": 61.0,
+        "next": "It is tried again in 4.2 s.",
+        "next_in": 4.2,
+        "history": [{**entry, "what": "exited with 1: no key", "evidence": ["Traceback", "no key\x1b[2J"]}],
+    }
+    daemon.answers(reply({"instances": [story]}))
+
+    done = ctl("why", "openai")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    head, reason, comes, blank, happened, *evidence = done.stdout.splitlines()
+    assert head == "openai is BACKOFF (for 1m 1s, generation 2, restarted once)"
+    assert (reason.strip(), comes.strip(), blank) == (
+        "exited with 1: no key",
+        "It is tried again in 4.2 s.",
+        "",
+    )
+    assert happened.endswith("STOPPING  #2  exited with 1: no key")
+    assert [line.strip() for line in evidence] == ["| Traceback", "| no key?[2J"]
+    assert daemon.requests == [Request("GET", "/v1/why?name=openai")]

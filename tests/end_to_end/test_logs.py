@@ -137,7 +137,8 @@ def test_a_reader_that_stands_still_holds_nobody_up_and_is_told_what_it_missed(
         h.client.post("/v1/start", {"names": ["flood"], "wait": False})
         eventually(lambda: (view := h.view("flood"))["state"] == "EXITED" and view["generation"] == 2)
         # Nobody has read anything, and the provider is done and all of it is in its file.
-        assert (h.root / "logs" / "flood.log").read_bytes().count(b"\n") == 1 + COUNT + 1
+        file = h.root / "logs" / "flood.log"
+        eventually(lambda: file.read_bytes().count(b"\n") == 1 + COUNT + 1)
 
         follower.process.send_signal(signal.SIGCONT)
         missing = eventually(lambda: re.findall(r"(\d+) bytes of (\S+) are missing", follower.printed("err")))

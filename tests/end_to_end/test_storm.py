@@ -2,95 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import threading
-import time
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from gleitzeit_extensions.protocol import CallError
-from tests.house import House, eventually, house
-
-KILLS = 50
-CALLERS = 8
-NAMES = ("one", "two", "three")
-BLOCK = {
-    "class": "providers.calculator_provider.CalculatorProvider",
-    "config": {"provider_type": "tool"},
-    "restart": {"initial": 0, "intensity": 0},
-}
+from tests.scenarios import callers
 
 
-class Caller(threading.Thread):
-    """Adds numbers until told to stop, and keeps what went otherwise than it may."""
-
-    def __init__(self, h: House, seed: int, *, idempotent: bool) -> None:
-        super().__init__(daemon=True)
-        self._house = h
-        self._random = random.Random(seed)
-        self._idempotent = idempotent
-        self.enough = threading.Event()
-        self.results: Counter[str] = Counter()
-        self.lost: list[float] = []
-        self.wrong: list[Any] = []
-
-    def run(self) -> None:
-        while not self.enough.is_set():
-            a, b = self._random.randrange(1000), self._random.randrange(1000)
-            began = time.monotonic()
-            name = self._random.choice(NAMES)
-            try:
-                answer = self._house.invoke(name, "add", {"a": a, "b": b}, idempotent=self._idempotent)
-            except CallError as exc:
-                if exc.code == "instance_lost" and not self._idempotent:
-                    self.lost.append(time.monotonic() - began)
-                else:
-                    self.wrong.append((exc.code, exc.message, time.monotonic() - began))
-            except Exception as exc:  # whatever else it is, the test shows it
-                self.wrong.append(exc)
-            else:
-                self.results[name] += 1
-                if answer["result"] != a + b:
-                    self.wrong.append(answer)
-
-
-@pytest.mark.timeout(240)
 def test_callers_get_results_whatever_is_killed(tmp_path: Path) -> None:
-    chance = random.Random(7)
-    with house(tmp_path, dict.fromkeys(NAMES, BLOCK)) as h:
-        for name in NAMES:
-            h.until(name, "RUNNING")
-        callers = [Caller(h, seed, idempotent=seed < CALLERS) for seed in range(2 * CALLERS)]
-        for caller in callers:
-            caller.start()
-        for _ in range(KILLS):
-            _kill(h, h.until(chance.choice(NAMES), "RUNNING"), callers)
-        for caller in callers:
-            caller.enough.set()
-        for caller in callers:
-            caller.join(10)
-            assert not caller.is_alive()
-        assert [wrong for caller in callers for wrong in caller.wrong] == []
-        assert sum(h.view(name)["restarts"] for name in NAMES) == KILLS
-
-
-def _answered(callers: list[Caller], name: str) -> int:
-    return sum(caller.results[name] for caller in callers)
-
-
-def _kill(h: House, victim: Mapping[str, Any], callers: list[Caller]) -> None:
-    """Kill it, and wait until its successor has answered all that may have been with it.
-
-    A call is made three times at most: kills that follow faster than answers would end it as they should.
-    """
-    name = victim["name"]
-    os.kill(victim["pid"], signal.SIGKILL)
-    eventually(lambda: h.view(name)["pid"] != victim["pid"])
-    before = _answered(callers, name)
-    eventually(lambda: _answered(callers, name) > before + len(callers))
+    callers.are_answered(tmp_path, kills=12)

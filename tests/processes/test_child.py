@@ -12,7 +12,8 @@ import pytest
 
 from gleitzeitd.processes import containment
 from gleitzeitd.processes.child import Child, Launch
-from gleitzeitd.processes.output import LONGEST_LINE, Output, Reader
+from gleitzeitd.processes.lines import LONGEST_LINE
+from gleitzeitd.processes.output import Output, Reader
 from tests.processes.waiting import eventually_here
 
 pytestmark = pytest.mark.anyio

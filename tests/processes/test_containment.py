@@ -78,6 +78,33 @@ def test_a_number_that_was_given_to_another_process_is_never_signalled(
     assert sleeper.wait(20) == -signal.SIGTERM
 
 
+def test_all_are_stopped_before_one_looks_again(
+    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken once by killing without stopping: what they started meanwhile was nobody's."""
+    done = list[object]()
+    stat = stat_of(sleeper)
+
+    def look() -> list[Stat]:
+        done.append("look")
+        return [stat]
+
+    monkeypatch.setattr(containment, "send", lambda _, number: done.append(number))
+    assert containment.kill_all(look) == 1
+    assert done == ["look", signal.SIGSTOP, "look", signal.SIGKILL]
+
+
+def test_who_was_seen_before_is_known_by_its_start(sleeper: subprocess.Popen[bytes]) -> None:
+    """A record forged to point at somebody else. Broken once by comparing the numbers alone, once by taking
+    who is in the session of one that has the number."""
+    stat, nobody = stat_of(sleeper), 2**22 + 1
+
+    assert containment.remains(nobody, "1:q:1", known={stat.pid: stat.started}) == [stat]
+    assert containment.remains(nobody, "1:q:1", known={stat.pid: stat.started - 1}) == []
+    # The one that is gone may have been the leader of a session.
+    assert containment.remains(nobody, "1:q:1", known={nobody - 1: 7}) == []
+
+
 def test_to_kill_who_is_gone_does_nothing(sleeper: subprocess.Popen[bytes]) -> None:
     stat = stat_of(sleeper)
     sleeper.kill()

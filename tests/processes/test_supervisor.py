@@ -42,19 +42,19 @@ class Watched(Supervisor):
             Callbacks(
                 launch=self._launch,
                 drain=lambda *_: None,
-                changed=self._note,
+                changed=self._remember,
                 exited=lambda *end: self.ends.append(end),
             ),
         )
 
-    def _launch(self, spec: Spec, generation: int) -> Launch:
+    def _launch(self, spec: Spec, name: str, generation: int) -> Launch:
         assert isinstance(spec.target, CommandTarget)
-        environment = child_environment(os.environ, spec.env)
-        return Launch(spec.target.argv, environment, f"{os.getpid()}:{spec.name}:{generation}", spec.cwd)
+        environment = child_environment(os.environ, spec)
+        return Launch(spec.target.argv, environment, f"{os.getpid()}:{name}:{generation}", spec.cwd)
 
-    def _note(self, spec: Spec, before: Process, after: Process) -> None:
+    def _remember(self, before: Process, after: Process) -> None:
         if after.state is not before.state:
-            self.states[spec.name].append(after.state)
+            self.states[after.name].append(after.state)
 
     async def becomes(self, name: str, state: State) -> Process:
         await self.wait_for(lambda: self.instances[name].process.state is state)
@@ -79,10 +79,12 @@ async def supervising(logs: Path, *specs: Spec) -> AsyncIterator[Watched]:
         tasks.cancel_scope.cancel()
 
 
-def printed(logs: Path, name: str, stream: bytes) -> list[bytes]:
-    """The lines of one stream, as the file has them."""
-    records = (line.split(b" ", 3) for line in (logs / f"{name}.log").read_bytes().splitlines())
-    return [text for _, of, _, text in records if of == stream]
+def printed(supervisor: Watched, name: str, stream: bytes) -> list[bytes]:
+    """What stands in the file of its output, once all is written."""
+    output = supervisor.instances[name].output
+    assert output.flush()
+    records = (line.split(b" ", 3) for line in Path(output.path).read_bytes().splitlines())
+    return [line for _, where, _, line in records if where == stream]
 
 
 async def test_all_that_was_printed_right_before_an_exit_is_kept(tmp_path: Path) -> None:
@@ -93,8 +95,8 @@ async def test_all_that_was_printed_right_before_an_exit_is_kept(tmp_path: Path)
         await supervisor.wait_for(lambda: len(supervisor.ends) == 20 and supervisor.at_rest())
 
         for name in names:
-            assert printed(tmp_path, name, b"stdout") == NUMBERS
-            assert printed(tmp_path, name, b"stderr") == NUMBERS
+            assert printed(supervisor, name, b"stdout") == NUMBERS
+            assert printed(supervisor, name, b"stderr") == NUMBERS
 
 
 async def test_whoever_is_told_of_an_end_is_told_its_last_words(tmp_path: Path) -> None:
@@ -118,8 +120,8 @@ async def test_who_holds_the_pipes_of_the_dead_hides_no_words(tmp_path: Path) ->
 
         assert (str(end), lines) == ("exited with 3: unfinished", ["unfinished"])
         assert process.reason == "exited with 3: unfinished"
-        assert printed(tmp_path, "p", b"stdout") == [b"out"]
-        assert printed(tmp_path, "p", b"stderr") == [b"unfinished"]
+        assert printed(supervisor, "p", b"stdout") == [b"out"]
+        assert printed(supervisor, "p", b"stderr") == [b"unfinished"]
 
 
 async def test_a_flood_of_one_holds_up_no_other(tmp_path: Path) -> None:
@@ -131,7 +133,7 @@ async def test_a_flood_of_one_holds_up_no_other(tmp_path: Path) -> None:
         await eventually_here(lambda: supervisor.instances["flood"].output.lost > 1_000_000)
         supervisor.tell("other", Start())
         await supervisor.becomes("other", State.EXITED)
-        assert printed(tmp_path, "other", b"stdout") == NUMBERS
+        assert printed(supervisor, "other", b"stdout") == NUMBERS
         assert supervisor.instances["flood"].process.state is State.RUNNING
 
         supervisor.tell("flood", Stop())

@@ -1,0 +1,37 @@
+"""The flight recorder of one instance: its last changes with their causes and evidence, oldest first."""
+
+from __future__ import annotations
+
+import datetime
+from collections import deque
+from dataclasses import dataclass
+
+from gleitzeitd.core.process import State
+
+KEPT = 50
+"""Entries; the oldest leave first."""
+EVIDENCE = 20
+"""Lines of evidence that one entry keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    time: str
+    """RFC 3339, UTC."""
+    generation: int
+    state: State
+    what: str
+    evidence: tuple[str, ...] = ()
+    """Lines, such as the last ones of stderr."""
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=KEPT)
+
+    def note(self, generation: int, state: State, what: str, evidence: tuple[str, ...] = ()) -> None:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._entries.append(Entry(now, generation, state, what, evidence[-EVIDENCE:]))
+
+    def entries(self) -> list[Entry]:
+        return list(self._entries)
