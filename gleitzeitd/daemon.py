@@ -24,11 +24,11 @@ from gleitzeitd.core.spec import ClassTarget, House, Spec
 from gleitzeitd.hub.registry import Facts
 from gleitzeitd.hub.server import Hub
 from gleitzeitd.hub.tokens import Tokens, new_token
-from gleitzeitd.processes.enclosure import enclosure
+from gleitzeitd.processes.containment.enclosure import enclosure
+from gleitzeitd.processes.containment.marker import marker
+from gleitzeitd.processes.containment.predecessor import clear_predecessor
 from gleitzeitd.processes.environment import child_environment
 from gleitzeitd.processes.launch import Launch
-from gleitzeitd.processes.marker import marker
-from gleitzeitd.processes.predecessor import clear_predecessor
 from gleitzeitd.processes.supervisor import Callbacks, Supervisor
 
 log = structlog.get_logger("gleitzeitd")

@@ -17,7 +17,7 @@ from gleitzeit_extensions import places
 from gleitzeitd.core.process import State
 from gleitzeitd.daemon import Daemon
 from gleitzeitd.hub.registration import Registration
-from gleitzeitd.processes.follower import Follower
+from gleitzeitd.processes.logs.follower import Follower
 
 COLOURS = (36, 32, 35, 33, 34, 96, 92, 95, 93, 94)
 """ANSI foreground colours that are readable on dark and on light."""

@@ -31,7 +31,10 @@ PLACES = "gleitzeit_extensions.places"
 VERSION = "gleitzeit_extensions.version"
 SDK = ("gleitzeit_extensions", PROTOCOL, PLACES, VERSION)
 CORE = "gleitzeitd.core"
-WINGS = ("gleitzeitd.config", "gleitzeitd.processes", "gleitzeitd.hub")
+LOGS = "gleitzeitd.processes.logs"
+CHECKS = "gleitzeitd.processes.checks"
+CONTAINMENT = "gleitzeitd.processes.containment"
+WINGS = ("gleitzeitd.config", "gleitzeitd.processes", LOGS, CHECKS, CONTAINMENT, "gleitzeitd.hub")
 CONTROL = "gleitzeitd.control"
 EVERY_PART = (CORE, *WINGS, CONTROL, "gleitzeitd.logging", "gleitzeitd.premises", PROTOCOL, PLACES, VERSION)
 LOOPS = ("anyio", "asyncio", "concurrent", "multiprocessing", "sched", "threading", "trio")
@@ -47,7 +50,11 @@ HOUSE = {
     "gleitzeitd.premises": Room(knows=(CORE, PLACES, PROTOCOL)),
     "gleitzeitd.control": Room(knows=(CORE, *WINGS, PROTOCOL, PLACES, VERSION)),
     "gleitzeitd.hub": Room(knows=(CORE, PROTOCOL)),
-    "gleitzeitd.processes": Room(knows=(CORE,)),
+    "gleitzeitd.processes": Room(knows=(CORE, LOGS, CHECKS, CONTAINMENT)),
+    # Neither knows a child: what is printed and what is left behind are no matter of who did it.
+    LOGS: Room(knows=(CORE,)),
+    CONTAINMENT: Room(knows=(CORE,)),
+    CHECKS: Room(knows=(CORE, CONTAINMENT, "gleitzeitd.processes")),
     "gleitzeitd.config": Room(knows=(CORE,)),
     "gleitzeitd.core": Room(never=(*LOOPS, *THE_WORLD)),
     "gleitzeitctl": Room(

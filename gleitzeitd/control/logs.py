@@ -9,10 +9,10 @@ from typing import Any
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.control.names import chosen
-from gleitzeitd.processes.follower import Follower
-from gleitzeitd.processes.lines import Chunk, Record
-from gleitzeitd.processes.output import Output
-from gleitzeitd.processes.ring import newest
+from gleitzeitd.processes.logs.follower import Follower
+from gleitzeitd.processes.logs.lines import Chunk, Record
+from gleitzeitd.processes.logs.output import Output
+from gleitzeitd.processes.logs.ring import newest
 from gleitzeitd.processes.supervisor import Supervisor
 
 Write = Callable[[dict[str, Any]], Awaitable[None]]

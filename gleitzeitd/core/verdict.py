@@ -1,6 +1,6 @@
 """Whether an instance is good, by what its checks found: failures and successes are counted in a row.
 
-Pure. `processes/checks.py` asks; what follows from a verdict others decide.
+Pure. `processes/checks` asks; what follows from a verdict others decide.
 """
 
 from __future__ import annotations

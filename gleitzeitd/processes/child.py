@@ -10,10 +10,10 @@ from concurrent.futures import Future
 import anyio
 from anyio import to_thread
 
-from gleitzeitd.processes import containment, descriptors, oom
-from gleitzeitd.processes.cgroup import Group
-from gleitzeitd.processes.containment import Stat
-from gleitzeitd.processes.enclosure import Enclosure
+from gleitzeitd.processes.containment import descriptors, oom, strays
+from gleitzeitd.processes.containment.cgroup import Group
+from gleitzeitd.processes.containment.enclosure import Enclosure
+from gleitzeitd.processes.containment.strays import Stat
 from gleitzeitd.processes.launch import Launch
 from gleitzeitd.processes.spawn import Spawned, spawn
 
@@ -99,7 +99,7 @@ class Child:
     def remember(self) -> None:
         """Look who descends from it, so that who leaves it later is still known. Without a cgroup only."""
         self._known = {pid: at for pid, at in self._known.items() if _started(pid) == at}
-        self._known.update((stat.pid, stat.started) for stat in containment.descendants([self.pid]))
+        self._known.update((stat.pid, stat.started) for stat in strays.descendants([self.pid]))
 
     async def exited(self) -> int:
         """Wait for its end, as subprocess tells it: the exit status, or the signal negated."""
@@ -126,7 +126,7 @@ class Child:
         result = os.waitid(os.P_PIDFD, self._handle, os.WEXITED)
         os.close(self._handle)
         self._siblings.discard(self.pid)
-        containment.reap_adopted(self._siblings)
+        strays.reap_adopted(self._siblings)
         assert result is not None
         code = result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
         self._oom = self._why_killed(code)
@@ -150,7 +150,7 @@ class Child:
         while not self._is_clear():
             await anyio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-            containment.reap_adopted(self._siblings)
+            strays.reap_adopted(self._siblings)
         if self._enclosure.record is not None:
             self._enclosure.record.cleared(self.pid)
 
@@ -160,15 +160,15 @@ class Child:
         if group is not None and group.is_populated():
             group.kill()
             return False
-        left = containment.kill_all(self._strays)
+        left = strays.kill_all(self._strays)
         return not left and (group is None or group.remove())
 
     def _strays(self) -> list[Stat]:
         """What is alive of it beside itself, and was not found in its cgroup."""
-        if not self._known and self._code is not None and not containment.has_adopted(self._siblings):
+        if not self._known and self._code is not None and not strays.has_adopted(self._siblings):
             return []
         others = self._siblings if self._code is not None else self._siblings - {self.pid}
-        left = containment.remains(self.pid, self._marker, others, self._known)
+        left = strays.remains(self.pid, self._marker, others, self._known)
         self._known.update((stat.pid, stat.started) for stat in left)
         return left
 
@@ -178,7 +178,7 @@ class Child:
             self._group.kill()
         # Stopped before one looks, it cannot start what would not be found.
         self.signal(signal.SIGSTOP)
-        containment.kill_all(self._strays)
+        strays.kill_all(self._strays)
         self.signal(signal.SIGKILL)
 
     def survivors(self) -> list[str]:

@@ -15,10 +15,10 @@ from gleitzeitd.core.events import End, Fact
 from gleitzeitd.core.spec import Check, CheckKind, Spec
 from gleitzeitd.core.verdict import Verdict
 from gleitzeitd.processes import memory
-from gleitzeitd.processes.checks import Checks, watch
+from gleitzeitd.processes.checks.watching import Checks, watch
 from gleitzeitd.processes.child import Child
 from gleitzeitd.processes.launch import Launch
-from gleitzeitd.processes.output import Output, Reader
+from gleitzeitd.processes.logs.output import Output, Reader
 
 LAST_OUTPUT = 2.0
 """Seconds that output may still come after a process and all it started are gone."""

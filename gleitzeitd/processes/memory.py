@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import anyio
 
-from gleitzeitd.processes import containment
+from gleitzeitd.processes.containment import strays
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -31,7 +31,7 @@ def _resident(pid: int) -> int:
 
 def family(leader: int) -> list[int]:
     """A process and all that descend from it. What lost its parent is not found from here."""
-    return [leader, *(stat.pid for stat in containment.descendants((leader,)))]
+    return [leader, *(stat.pid for stat in strays.descendants((leader,)))]
 
 
 async def watch_memory(

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gleitzeitd.processes import containment, descriptors, launcher
+from gleitzeitd.processes import launcher
+from gleitzeitd.processes.containment import descriptors, strays
 from gleitzeitd.processes.launch import Launch
 
 
@@ -39,7 +40,7 @@ def spawn(launch: Launch, cgroup: str | None = None) -> Spawned:
                 stdin=stdin,
                 stdout=its_stdout,
                 stderr=its_stderr,
-                env={**env, containment.MARKER: launch.marker},
+                env={**env, strays.MARKER: launch.marker},
                 cwd=cwd,
                 umask=-1 if launch.identity.umask is None else launch.identity.umask,
                 start_new_session=True,
@@ -73,7 +74,7 @@ def _launched(launch: Launch, cgroup: str | None) -> Iterator[_Start]:
     who = launch.identity
     orders = (
         list(launch.argv),
-        {**launch.env, containment.MARKER: launch.marker},
+        {**launch.env, strays.MARKER: launch.marker},
         launch.cwd,
         cgroup,
         launch.limits.nofile,

@@ -25,14 +25,14 @@ from gleitzeitd.core.life import step
 from gleitzeitd.core.process import AT_REST, Process, State
 from gleitzeitd.core.spec import Spec
 from gleitzeitd.core.verdict import Verdict
-from gleitzeitd.processes import containment
-from gleitzeitd.processes.checks import Checks
+from gleitzeitd.processes.checks.watching import Checks
 from gleitzeitd.processes.child import OPEN, Child
-from gleitzeitd.processes.enclosure import Enclosure
+from gleitzeitd.processes.containment import strays
+from gleitzeitd.processes.containment.enclosure import Enclosure
+from gleitzeitd.processes.containment.guard import guard
 from gleitzeitd.processes.generation import LAST_OUTPUT, Generation
-from gleitzeitd.processes.guard import guard
 from gleitzeitd.processes.launch import Launch
-from gleitzeitd.processes.output import Output
+from gleitzeitd.processes.logs.output import Output
 from gleitzeitd.processes.recorder import Recorder
 from gleitzeitd.processes.refusal import refusal
 from gleitzeitd.processes.schedule import on_schedule
@@ -119,9 +119,9 @@ class Supervisor:
     ) -> None:
         """Supervise until cancelled; what still runs then is killed."""
         self._enclosure, self._checks = enclosure, Checks(self._children, enclosure)
-        containment.become_subreaper()
+        strays.become_subreaper()
         # What was there before is somebody else's: a shell may have had jobs when it became the daemon.
-        self._children.update(stat.pid for stat in containment.adopted(self._children))
+        self._children.update(stat.pid for stat in strays.adopted(self._children))
         async with anyio.create_task_group() as guarding:
             # Guarded until the last of them is gone, whoever cancels us.
             scope = anyio.CancelScope(shield=True)
@@ -162,8 +162,8 @@ class Supervisor:
             await child.exited()
             await child.clear()
         # What hid its session and its mark is still a child of ours.
-        for stat in containment.adopted(self._children):
-            containment.kill(stat)
+        for stat in strays.adopted(self._children):
+            strays.kill(stat)
         for instance in self.instances.values():
             instance.output.close()
 
@@ -324,9 +324,9 @@ class Supervisor:
 
     async def _reap_adopted(self) -> None:
         with anyio.open_signal_receiver(signal.SIGCHLD) as signals:
-            containment.reap_adopted(self._children)
+            strays.reap_adopted(self._children)
             async for _ in signals:
-                containment.reap_adopted(self._children)
+                strays.reap_adopted(self._children)
 
 
 def _is_ending(instance: Instance) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gleitzeitd.processes import containment
+from gleitzeitd.processes.containment import strays
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -18,6 +18,6 @@ def anyio_backend() -> str:
 @pytest.fixture
 def subreaper() -> Iterator[None]:
     """What loses its parent becomes a child of the tests' process, as it would become the daemon's."""
-    containment.become_subreaper()
+    strays.become_subreaper()
     yield
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)

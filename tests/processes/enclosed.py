@@ -11,10 +11,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gleitzeitd.processes import cgroup, containment
 from gleitzeitd.processes.child import Child, Launch
-from gleitzeitd.processes.enclosure import Enclosure
-from gleitzeitd.processes.nursery import Nursery
+from gleitzeitd.processes.containment import cgroup, strays
+from gleitzeitd.processes.containment.enclosure import Enclosure
+from gleitzeitd.processes.containment.nursery import Nursery
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
@@ -62,7 +62,7 @@ async def lives(
 
 
 def alive(pid: int) -> bool:
-    stat = containment.Stat.of(pid)
+    stat = strays.Stat.of(pid)
     return stat is not None and stat.is_alive
 
 

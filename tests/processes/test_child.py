@@ -10,10 +10,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gleitzeitd.processes import containment
 from gleitzeitd.processes.child import Child, Launch
-from gleitzeitd.processes.lines import LONGEST_LINE
-from gleitzeitd.processes.output import Output, Reader
+from gleitzeitd.processes.containment import strays
+from gleitzeitd.processes.logs.lines import LONGEST_LINE
+from gleitzeitd.processes.logs.output import Output, Reader
 from tests.processes.waiting import eventually_here
 
 pytestmark = pytest.mark.anyio
@@ -152,7 +152,7 @@ async def test_its_status_is_kept_for_it_while_others_are_reaped() -> None:
     first = Child(Launch(shell("exit 1"), ENVIRONMENT, MARK), siblings)
     second = Child(Launch(shell("exit 2"), ENVIRONMENT, MARK), siblings)
     await eventually_here(lambda: first.has_ended() and second.has_ended())
-    containment.reap_adopted(siblings)
+    strays.reap_adopted(siblings)
 
     assert [await second.exited(), await first.exited()] == [2, 1]
     assert siblings == set()
@@ -296,14 +296,14 @@ async def test_nothing_that_it_started_outlives_it(
 
 def family() -> tuple[int, int]:
     """The number of processes that carry the mark of this life, and of their sessions."""
-    stats = [containment.Stat.of(int(name)) for name in os.listdir("/proc") if name.isdigit()]
+    stats = [strays.Stat.of(int(name)) for name in os.listdir("/proc") if name.isdigit()]
     alive = [stat for stat in stats if stat is not None and _carries(stat.pid)]
     return len(alive), len({stat.session for stat in alive})
 
 
 def _carries(pid: int) -> bool:
     try:
-        return f"{containment.MARKER}={MARK}".encode() in read(f"/proc/{pid}/environ")
+        return f"{strays.MARKER}={MARK}".encode() in read(f"/proc/{pid}/environ")
     except OSError:
         return False
 

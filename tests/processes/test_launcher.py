@@ -14,7 +14,7 @@ import pytest
 
 from gleitzeitd.core.spec import Identity, Limits
 from gleitzeitd.processes.child import Child, Launch
-from gleitzeitd.processes.enclosure import Enclosure
+from gleitzeitd.processes.containment.enclosure import Enclosure
 from tests.processes.enclosed import ENVIRONMENT, lives, nursery, python, shell
 from tests.processes.waiting import eventually_here
 

@@ -13,7 +13,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from gleitzeitd.processes.containment import Stat
+from gleitzeitd.processes.containment.strays import Stat
 from gleitzeitd.processes.memory import family, resident, watch_memory
 from tests.house import eventually
 

@@ -14,7 +14,7 @@ from gleitzeitd.core.events import End, Start, Stop
 from gleitzeitd.core.process import Process, State
 from gleitzeitd.core.spec import CommandTarget, Policy, Rules, Spec
 from gleitzeitd.processes.child import Launch
-from gleitzeitd.processes.containment import Stat, kill
+from gleitzeitd.processes.containment.strays import Stat, kill
 from gleitzeitd.processes.environment import child_environment
 from gleitzeitd.processes.supervisor import Callbacks, Supervisor
 from tests.processes.waiting import eventually_here

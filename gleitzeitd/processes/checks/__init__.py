@@ -1,0 +1,1 @@
+"""How one asks, from outside, whether an instance is ready and of use."""

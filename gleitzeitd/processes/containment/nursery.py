@@ -1,0 +1,113 @@
+"""Where children are put when they are born: a cgroup for each, before the next one is spawned.
+
+To move a process into a cgroup takes up to 20 ms on an idle machine, as the kernel waits for all its CPUs,
+and 50 us when it has just done so. So a thread moves it while the daemon goes on; only a spawn that follows
+at once waits for it. What a child started before it was moved stands in the daemon's own cgroup, below that
+child or, orphaned, below the daemon; as everything of earlier children is in theirs, it is this child's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+
+import structlog
+
+from gleitzeitd.core.spec import Limits
+from gleitzeitd.processes.containment import cgroup, strays
+from gleitzeitd.processes.containment.cgroup import Group
+from gleitzeitd.processes.containment.limits import release, settings
+from gleitzeitd.processes.containment.strays import Stat
+
+log = structlog.get_logger("gleitzeitd")
+PASSES = 20
+"""Looks for what was born meanwhile: one that forks as fast as it can is found by its session, too."""
+
+
+class Nursery:
+    def __init__(self) -> None:
+        """Raises cgroup.Unavailable."""
+        self.parent = cgroup.own_directory()
+        self.path = cgroup.make(self.parent)
+        self._mover = ThreadPoolExecutor(1, thread_name_prefix="cgroup")
+        self._last: Future[Group | None] | None = None
+
+    def settle(self) -> None:
+        """Wait until whoever was spawned last is where it belongs."""
+        if self._last is not None:
+            self._last.result()
+            self._last = None
+
+    def prepare(self, name: str, limits: Limits) -> Group | None:
+        """A cgroup that a launcher is to enter by itself."""
+        try:
+            group = self._make(name)
+            for file, value in settings(limits):
+                # Where its controller is not to be had, there is no such file.
+                with contextlib.suppress(FileNotFoundError):
+                    cgroup.write(group.path / file, value)
+        except OSError as exc:
+            log.warning("cannot make a cgroup", name=name, error=str(exc))
+            return None
+        return group
+
+    def enforces(self, limits: Limits) -> bool:
+        """Whether a cgroup here would hold anything to one of these."""
+        controllers = (self.path / "cgroup.subtree_control").read_text().split()
+        return any(file.partition(".")[0] in controllers for file, _ in settings(limits))
+
+    def place(self, pid: int, name: str, siblings: AbstractSet[int]) -> Future[Group | None]:
+        """Put who was just spawned in a cgroup of its own, and what it started meanwhile.
+
+        It must not be reaped before.
+        """
+        self._last = self._mover.submit(partial(self._place, pid, name, siblings))
+        return self._last
+
+    def _place(self, pid: int, name: str, siblings: AbstractSet[int]) -> Group | None:
+        try:
+            group = self._make(name)
+            # Who is dead already may have left something all the same.
+            with contextlib.suppress(ProcessLookupError):
+                group.add(pid)
+            for _ in range(PASSES):
+                if not self._gather(group, pid, siblings):
+                    break
+        except Exception as exc:
+            # Whatever is wrong with one must not keep the next from being spawned.
+            log.warning("cannot use a cgroup", name=name, error=str(exc))
+            return None
+        return group
+
+    def _gather(self, group: Group, pid: int, siblings: AbstractSet[int]) -> bool:
+        """Fetch what was born outside; whether there was any."""
+        here = cgroup.place_of("self")
+        born = strays.lineage(partial(_roots, pid, siblings))
+        outside = [stat.pid for stat in born if cgroup.place_of(stat.pid) == here]
+        for stray in outside:
+            with contextlib.suppress(ProcessLookupError):
+                group.add(stray)
+        return bool(outside)
+
+    def _make(self, name: str) -> Group:
+        path = self.path / name
+        path.mkdir(exist_ok=True)
+        return Group(path)
+
+    def close(self) -> None:
+        """Take away what is empty."""
+        self._mover.shutdown()
+        release(self.path)
+        Group(self.path).remove()
+
+
+def _roots(pid: int, siblings: AbstractSet[int]) -> Iterator[Stat]:
+    """A child and all orphans that are in no other child's session."""
+    others = siblings - {pid}
+    for stat in map(Stat.of, {pid, *strays.children_of(os.getpid())} - others):
+        if stat is not None and stat.session not in others:
+            yield stat

@@ -1,0 +1,108 @@
+"""The one thread that writes what all instances print, so that the loop never waits for a disk.
+
+A second one compresses, with what the processors have left over. Neither holds up the end of the daemon.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from gleitzeitd.core.spec import Logs
+from gleitzeitd.processes.logs.archive import Packing
+from gleitzeitd.processes.logs.sink import Sink
+
+log = structlog.get_logger("gleitzeitd")
+Job = Callable[[], None]
+Between = Callable[[], float | None]
+LEFT_OVER = 10
+"""The nice value of the thread that compresses."""
+
+
+class Worker:
+    """A thread that does one job after the other. It starts with the first."""
+
+    def __init__(self, name: str, nice: int = 0, between: Between = lambda: None) -> None:
+        """`between` is called between jobs, and again after the seconds that it answers with."""
+        self._jobs = queue.SimpleQueue[Job]()
+        self._nice = nice
+        self._between = between
+        self._start = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def put(self, job: Job) -> None:
+        with self._start:
+            if self._thread.ident is None:
+                self._thread.start()
+        self._jobs.put(job)
+
+    def _run(self) -> None:
+        if self._nice:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
+        while True:
+            try:
+                with contextlib.suppress(queue.Empty):
+                    self._jobs.get(timeout=self._between())()
+            except Exception as exc:  # One instance's mistake must not end the output of all.
+                log.error("output failed", error=f"{type(exc).__name__}: {exc}")
+
+
+class Writer:
+    """Writes for any number of instances, in turns."""
+
+    def __init__(self) -> None:
+        self._writing = Worker("output", between=self._ask_again)
+        self._packing = Worker("gzip", LEFT_OVER)
+        self._refused = set[Sink]()
+        self._is_late = False
+
+    def sink(self, instance: str, path: str, logs: Logs) -> Sink:
+        def wake() -> None:
+            self._writing.put(work)
+
+        def work() -> None:
+            self._work(sink)
+
+        def pack(packing: Packing) -> None:
+            self._packing.put(lambda: self._pack(sink, packing))
+
+        sink = Sink(instance, path, logs, wake, pack)
+        return sink
+
+    def close(self, sink: Sink, timeout: float) -> bool:
+        """Write what is left and close the file. False when that takes too long: the next waits no more."""
+        sink.backlog.put_close()
+        self._is_late = not sink.backlog.wait(0 if self._is_late else timeout)
+        return not self._is_late
+
+    def _work(self, sink: Sink) -> None:
+        try:
+            goes_on = sink.work()
+        finally:
+            (self._refused.discard if sink.retry is None else self._refused.add)(sink)
+        self._is_late = False
+        if goes_on:
+            self._writing.put(lambda: self._work(sink))
+
+    def _pack(self, sink: Sink, packing: Packing) -> None:
+        is_complete = packing.run()
+        self._writing.put(lambda: sink.archive.publish(packing, is_complete))
+
+    def _ask_again(self) -> float | None:
+        """Work for those whose disk refused, at their time; the seconds until the next time."""
+        now = time.monotonic()
+        for sink in tuple(self._refused):
+            if sink.retry is not None and sink.retry <= now:
+                self._work(sink)
+        times = [sink.retry for sink in self._refused if sink.retry is not None]
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+
+WRITER = Writer()
+"""Of this process: its threads start with the first byte that is to be written."""
