@@ -39,8 +39,10 @@ def told(story: dict[str, Any]) -> Iterator[str]:
     yield f"  {story['next']}"
     if story["history"]:
         yield ""
+    said = ""
     for entry in story["history"]:
-        yield _line(entry)
+        yield _line(entry, "" if entry["what"] == said else entry["what"])
+        said = entry["what"]
         yield from (f"{'':26}| {flat(line)}" for line in entry["evidence"])
 
 
@@ -53,6 +55,6 @@ def _details(story: dict[str, Any]) -> str:
     return f"({', '.join(known)})"
 
 
-def _line(entry: dict[str, Any]) -> str:
+def _line(entry: dict[str, Any], what: str) -> str:
     time = datetime.fromisoformat(entry["time"]).astimezone().strftime("%m-%d %H:%M:%S")
-    return f"  {time}  {entry['state']:<8}  #{entry['generation']}  {flat(entry['what'])}".rstrip()
+    return f"  {time}  {entry['state']:<8}  #{entry['generation']}  {flat(what)}".rstrip()

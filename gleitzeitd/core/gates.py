@@ -63,7 +63,7 @@ class Order:
     def _why_held(self, provider: str, process: Process, processes: Processes) -> str:
         if process.state is State.WAITING:
             missing = [n for n in self.needs.get(provider, ()) if not self._is_up(n, processes)]
-            return " and ".join(f"waits for {name} ({self._shown(name, processes)})" for name in missing)
+            return f"waits for {' and '.join(self._shown(n, processes) for n in missing)}" if missing else ""
         ending = [d for d in self.dependents([provider]) if self._is_ending(d, processes)]
         return f"waits until {', '.join(ending)} stopped" if ending else ""
 
@@ -78,8 +78,9 @@ class Order:
         return any(process.state not in over and not process.wanted for process in own)
 
     def _shown(self, provider: str, processes: Processes) -> str:
+        """Its name, with its state where it will not come up by itself."""
         states = dict.fromkeys(processes[name].state for name in self.instances.get(provider, ()))
-        return ", ".join(states)
+        return f"{provider} ({', '.join(states)})" if AT_REST.issuperset(states) else provider
 
 
 def is_up(process: Process) -> bool:

@@ -16,7 +16,9 @@ Step = tuple[Process, tuple[Effect, ...]]
 
 def wait(process: Process, now: float) -> Step:
     """To the gate: what it depends on, and the number of starts at once, decide when it is spawned."""
-    waiting = replace(process, state=State.WAITING, wanted=True, since=now, deadline=None, pid=None)
+    waiting = replace(
+        process, state=State.WAITING, wanted=True, since=now, deadline=None, pid=None, reason=""
+    )
     return replace(waiting, phase=Phase.NONE, afresh=False, connected=False, missing=frozenset()), ()
 
 
