@@ -18,9 +18,9 @@ import anyio
 
 from gleitzeitd.processes.logs.lines import Chunk
 
-BACKLOG_SIZE = 1024 * 1024
-MUCH = BACKLOG_SIZE // 3
-"""Bytes at which readers stop: one more read of theirs, and all that one pipe holds, still has room."""
+BACKLOG_SIZE = 2048 * 1024
+MUCH = BACKLOG_SIZE // 4
+"""Bytes at which readers stop: one more read, and all that both pipes hold at an end, still has room."""
 PATIENCE = 5.0
 """Seconds without any progress of the writer after which nobody waits for it."""
 TOO_SLOW = "the disk does not keep up"

@@ -22,7 +22,9 @@ from gleitzeitd.processes.logs.writer import WRITER, Writer
 
 log = structlog.get_logger("gleitzeitd")
 AS_USUAL = Logs()
-READ_SIZE = 64 * 1024
+READ_SIZE = 256 * 1024
+FLOOD = 32 * 1024
+"""Bytes that one read brings where somebody prints much: there is no need to let more gather."""
 PIPE_SIZE = 512 * 1024
 """What the pipe of one who prints much may hold: with the kernel's 64 KiB each waits for the other."""
 TURN = 4
@@ -131,7 +133,7 @@ class Reader:
             return 0
         self._open = bool(data)
         self._give(*self._lines.feed(data))
-        if len(data) >= READ_SIZE // 2:
+        if len(data) >= FLOOD:
             self._widen()
         return len(data)
 
@@ -153,7 +155,7 @@ class Reader:
         try:
             while self._open:
                 await anyio.wait_readable(self._descriptor)
-                if await self._turn() < READ_SIZE // 2:
+                if await self._turn() < FLOOD:
                     await anyio.sleep(PAUSE)
         finally:
             self._take_rest()

@@ -19,7 +19,7 @@ from gleitzeitd.processes.logs.logfile import LogFile
 log = structlog.get_logger("gleitzeitd")
 Wake = Callable[[], None]
 Pack = Callable[[Packing], None]
-BATCH = 256 * 1024
+BATCH = 1024 * 1024
 """Bytes that are made ready and written at once: only the first holds up the loop."""
 RETRY = 1.0
 """Seconds until the disk is asked again after it refused."""
