@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 from concurrent.futures import Future
 
 import anyio
-from anyio import to_thread
 
 from gleitzeitd.processes.containment import descriptors, oom, strays
 from gleitzeitd.processes.containment.cgroup import Group
@@ -108,7 +108,7 @@ class Child:
             await anyio.wait_readable(self._handle)
             if not self._placed.done():
                 # Until then its number must not become anybody else's.
-                await to_thread.run_sync(self._placed.result)
+                await asyncio.wait([asyncio.wrap_future(self._placed)])
             self._code = self._reap()
         return self._code
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,8 @@ from gleitzeitd.processes.refusal import refusal
 from gleitzeitd.processes.schedule import on_schedule
 
 log = structlog.get_logger("gleitzeitd")
+ABANDON_AGAIN = 0.2
+"""Seconds until a life in which we failed is ended once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,7 @@ class Supervisor:
         if after.state is State.WAITING and not after.reason:
             return  # At an open gate: it will be STARTING before anybody could look.
         if after.end is not None and before.end is None:
+            instance.announced = after.state
             return  # The end of a process is told with its evidence by `_ended`.
         if after.state is instance.announced and after.reason == before.reason:
             return
@@ -300,11 +303,14 @@ class Supervisor:
 
     async def _live(self, instance: Instance, generation: Generation) -> None:
         """One life. An error of ours in it ends this life, and no other."""
-        try:
-            await generation.live()
-        except Exception as exc:
-            log.error("internal error", name=instance.name, error=repr(exc))
-            await generation.abandon(f"an internal error: {exc!r}")
+        live: Callable[[], Awaitable[None]] = generation.live
+        while True:
+            try:
+                return await live()
+            except Exception as exc:
+                log.error("internal error", name=instance.name, error=_innermost(exc))
+                live = partial(generation.abandon, f"an internal error: {_innermost(exc)}")
+            await anyio.sleep(ABANDON_AGAIN)
 
     def _ended(self, instance: Instance, generation: int, end: End, lines: list[str]) -> None:
         # Its last words stand in the output, and in the reason for what comes next.
@@ -327,6 +333,12 @@ class Supervisor:
             strays.reap_adopted(self._children)
             async for _ in signals:
                 strays.reap_adopted(self._children)
+
+
+def _innermost(exc: BaseException) -> str:
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    return repr(exc)
 
 
 def _is_ending(instance: Instance) -> bool:

@@ -34,6 +34,8 @@ class Nursery:
         self.parent = cgroup.own_directory()
         self.path = cgroup.make(self.parent)
         self._mover = ThreadPoolExecutor(1, thread_name_prefix="cgroup")
+        # Its thread is there before there can be too many of them.
+        self._mover.submit(int).result()
         self._last: Future[Group | None] | None = None
 
     def settle(self) -> None:

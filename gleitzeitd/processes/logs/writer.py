@@ -39,7 +39,9 @@ class Worker:
     def put(self, job: Job) -> None:
         with self._start:
             if self._thread.ident is None:
-                self._thread.start()
+                # Where there are too many threads now, it is tried again with the next job.
+                with contextlib.suppress(RuntimeError):
+                    self._thread.start()
         self._jobs.put(job)
 
     def _run(self) -> None:
