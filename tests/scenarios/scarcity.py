@@ -120,8 +120,9 @@ def _removed(group: Path) -> bool:
 
 def fork_fails(root: Path, *, rounds: int = 1) -> None:
     """EAGAIN from fork is a failure with a deadline, and is over when there is room."""
+    sleeper = {**SLEEPER, "start_seconds": 0, "restart": {"initial": 0, "intensity": 0, "max_delay": 0.5}}
     with (
-        house(root, {"sleeper": {**SLEEPER, "start_seconds": 0}}) as h,
+        house(root, {"sleeper": sleeper}) as h,
         observed(h),
         limited_processes(h.daemon.pid) as limit,
     ):
