@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.deaths import kill_tick
 from benchmarks.house import House
@@ -53,27 +54,47 @@ def end_of(log: Path) -> bytes:
     return b""
 
 
-def lost(log: Path, size: int) -> int:
-    """The bytes that were printed and are not, line for line, in the log file and those before it."""
-    missing = bytearray(b"\1") * (size // LINE)
-    for line in lines_of(sorted(log.parent.glob(f"{log.name}*"), key=age, reverse=True)):
-        # what came before the line in the same record, such as the time, is not ours
-        with suppress(ValueError, IndexError):
-            missing[int(line[-LINE : 12 - LINE])] = 0
-    return sum(missing) * LINE
+class Account(NamedTuple):
+    """The bytes of lines that are not in the files, and of those that are there once too often."""
+
+    lost: int
+    doubled: int
 
 
-def age(path: Path) -> int:
-    """How many rotations ago a log file was written."""
-    found = re.search(r"\.log\.(\d+)", path.name)
-    return int(found[1]) if found else 0
+def account(log: Path, size: int) -> Account:
+    """What has become of each line that was printed, in the log file and those before it."""
+    missing, doubled = bytearray(b"\1") * (size // LINE), 0
+    for line in lines_of(files(log)):
+        if (number := number_of(line)) in range(len(missing)):
+            doubled += not missing[number]
+            missing[number] = 0
+    return Account(sum(missing) * LINE, doubled * LINE)
+
+
+def number_of(line: bytes) -> int:
+    """The number of a line, or -1. What precedes it in the same record, such as the time, is not ours."""
+    with suppress(ValueError):
+        return int(line[-LINE : 12 - LINE])
+    return -1
+
+
+def files(log: Path) -> list[Path]:
+    """The log file and those before it, oldest first: `NAME.2.gz`, `NAME.1`, `NAME`."""
+    ours = re.compile(rf"{re.escape(log.name)}(?:\.(\d+))?(?:\.gz)?")
+    # where a file is there compressed as well, that is what was made from it: its lines are no second ones
+    by_age = {
+        int(found[1] or 0): path
+        for path in sorted(log.parent.iterdir(), reverse=True)
+        if (found := ours.fullmatch(path.name))
+    }
+    return [by_age[age] for age in sorted(by_age, reverse=True)]
 
 
 def lines_of(paths: Iterable[Path]) -> Iterator[bytes]:
     """All lines, of which one may begin in one file and end in the next."""
     torn = b""
     for path in paths:
-        # one that was being compressed when its supervisor ended just ends; what it was made from is there
+        # one that was being compressed when its supervisor was killed just ends
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file, suppress(EOFError):
             for line in file:
                 if line.endswith(b"\n"):

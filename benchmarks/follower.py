@@ -1,6 +1,7 @@
 """What a reader costs the supervisor that follows a flood and then stands still: memory with and without it.
 
-The most that is resident during the flood counts.
+The most that is resident in the first half of a flood, without the reader, is compared with the most in its
+second half, with it: it is the same process, and what it grew to before is not the reader's doing.
 """
 
 from __future__ import annotations
@@ -38,23 +39,29 @@ def measure(plan: Plan) -> Iterator[Row]:
     for turn in plan.turns(full=3):
         for kind in KINDS:
             if plan.wants(kind.name):
-                row: Row = {"name": kind.name, "round": turn, "lost": 0}
-                for key, is_followed in (("without_mb", False), ("with_mb", True)):
-                    orders = flood.orders(size, CHUNK, RATE)
-                    with house(kind, orders, Settings(keep_logs=True)) as it:
-                        row[key] = most_resident(it, size, is_followed)
-                        it.supervisor.stop()
-                        row["lost"] += flood.lost(it.supervisor.log(flood.NAME), size)
-                yield row | {"more_mb": row["with_mb"] - row["without_mb"]}
+                orders = flood.orders(size, CHUNK, RATE)
+                with house(kind, orders, Settings(keep_logs=True)) as it:
+                    row = most_resident(it, size)
+                    it.supervisor.stop()
+                    kept = flood.account(it.supervisor.log(flood.NAME), size)
+                yield {"name": kind.name, "round": turn} | row | kept._asdict()
 
 
-def most_resident(it: House, size: int, is_followed: bool) -> float:
-    """The most memory, in MB, that the supervisor holds during a flood."""
+def most_resident(it: House, size: int) -> Row:
+    """The most memory, in MB, that the supervisor holds during a flood before and after a reader comes."""
     began = flood.begin(it)
-    if not is_followed:
-        return watch(it, began, size)
+    alone = watch_until(it, time.monotonic() + size / RATE / 2)
     with follower(it):
-        return watch(it, began, size)
+        followed = watch(it, began, size)
+    return {"without_mb": alone, "with_mb": followed, "more_mb": followed - alone}
+
+
+def watch_until(it: House, moment: float) -> float:
+    most = 0.0
+    while time.monotonic() < moment:
+        most = max(most, usage(it.supervisor.roots()).rss_mb)
+        time.sleep(BETWEEN)
+    return most
 
 
 def watch(it: House, began: int, size: int) -> float:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -76,11 +79,28 @@ class Pm2(Supervisor):
         return super().roots()
 
     def end(self) -> None:
-        self.spawn(self._ctl("kill"))
+        """Ask its daemon itself: the start of Node for `pm2 kill` is not to be measured as its end."""
+        self._signal(self.roots(), signal.SIGTERM)
 
     def stop(self) -> None:
-        if self.process:
-            self.process.wait(PATIENCE)
-            if daemon := self.roots():
-                self.spawn(self._ctl("kill")).wait(PATIENCE)
-                gone(daemon, PATIENCE)
+        if not self.process:
+            return
+        self._await_start(self.process)
+        daemon = self.roots()
+        self.end()
+        # the children that a killed daemon leaves are for the house to kill
+        if not gone(daemon, PATIENCE):
+            self._signal(daemon, signal.SIGKILL)
+
+    def _await_start(self, start: subprocess.Popen[bytes]) -> None:
+        """Its first command ends once it has started its daemon; by force when it does not."""
+        try:
+            start.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            start.kill()
+            start.wait()
+
+    def _signal(self, pids: Sequence[int], number: signal.Signals) -> None:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)

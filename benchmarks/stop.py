@@ -1,6 +1,8 @@
 """How soon nothing is left: of a hundred children that end at once, and of one that will not end.
 
 The latter ignores SIGTERM, as does its child in a session of its own; all give it one second of grace.
+Every daemon is ended by SIGTERM to itself, pm2's too, whose users would start Node to ask it; the stop
+command is measured as users give it, with the start of whatever it is written in.
 """
 
 from __future__ import annotations

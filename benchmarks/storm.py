@@ -1,13 +1,15 @@
 """Kills at a steady rate all over fifty children: SIGKILL -> the first instruction of the successor.
 
 Everyone starts again as soon as it can and without a limit. The child that has lived longest is the next; a
-kill for which none lives is left out.
+kill for which none lives is left out, so that who is slow is spared: the rate that was really achieved stands
+beside. Who never comes back has taken for ever, and counts so in p50 and p99.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from math import inf
 
 from benchmarks.births import Birth
 from benchmarks.deaths import kill_tick
@@ -23,6 +25,7 @@ CHILDREN = 50
 RATE = 100
 DEADLINE = 30.0
 FIGURES = (("respawn in a storm, p50", "p50_ms"), ("respawn in a storm, p99", "p99_ms"))
+REACHED = (("kills that the storm achieved", "/s", "kills_per_s"), ("kills left out of it", "", "left_out"))
 GOAL = Goal(1.0, "no slower")
 
 
@@ -48,12 +51,15 @@ class Storm:
         """When each was killed whose successor is not born."""
         self.took: list[float] = []
         self.left_out = 0
+        self.seconds = 0.0
+        """How long it was killed for."""
 
     def rage(self, seconds: int) -> None:
         began = time.monotonic()
         for number in range(seconds * RATE):
             self.listen(began + number / RATE)
             self.strike()
+        self.seconds = time.monotonic() - began
         deadline = time.monotonic() + DEADLINE
         while self.killed and time.monotonic() < deadline:
             self.listen(time.monotonic() + 0.1)
@@ -78,10 +84,12 @@ class Storm:
         self.living[birth.name] = birth
 
     def figures(self) -> Row:
+        took = [*self.took, *(inf for _ in self.killed)]
         return {
-            "p50_ms": percentile(self.took, 0.5) if self.took else None,
-            "p99_ms": percentile(self.took, 0.99) if self.took else None,
-            "kills": len(self.took) + len(self.killed),
+            "p50_ms": percentile(took, 0.5) if took else None,
+            "p99_ms": percentile(took, 0.99) if took else None,
+            "kills": len(took),
+            "kills_per_s": len(took) / self.seconds if self.seconds else None,
             "left_out": self.left_out,
             "never": len(self.killed),
         }
@@ -94,6 +102,11 @@ def lines(rows: Sequence[Row]) -> list[Line]:
         *(
             Line(metric, "ms", of(rows, ours, key), peer, of(rows, peer, key), GOAL)
             for metric, key in FIGURES
+            for peer in peers
+        ),
+        *(
+            Line(metric, unit, of(rows, ours, key), peer, of(rows, peer, key))
+            for metric, unit, key in REACHED
             for peer in peers
         ),
         Line("killed in a storm and never back", "", *never, Limit(0)),

@@ -96,7 +96,8 @@ class Daemon:
             await self.about.shutdown.wait()
             self.about.state = "stopping"
             log.info("daemon stops")
-            self._tell_all(events.Stop())
+            # Who is being stopped already keeps the time that it has.
+            self._tell_all(events.Stop(hurries=False))
             await self.supervisor.until(self.supervisor.at_rest)
             tasks.cancel_scope.cancel()
 
@@ -181,7 +182,7 @@ class Daemon:
         tell = self._tell
         return Facts(
             registered=lambda name, generation, ready: tell(name, events.Registered(generation, ready)),
-            said=lambda name, generation, ready: tell(name, events.Said(generation, ready)),
+            said=lambda name, generation, ready, reason: tell(name, events.Said(generation, ready, reason)),
             disconnected=lambda name, generation: tell(name, events.Disconnected(generation)),
             drained=lambda name, generation: tell(name, events.Drained(generation)),
             failed=lambda name, generation, reason: tell(name, events.Failed(generation, reason)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import shlex
 import shutil
 import sys
+import threading
 from contextlib import ExitStack
 
 import anyio
@@ -19,6 +21,7 @@ from gleitzeitd.daemon import Daemon
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.processes.logs.follower import Follower
 
+STDOUT = 1
 COLOURS = (36, 32, 35, 33, 34, 96, 92, 95, 93, 94)
 """ANSI foreground colours that are readable on dark and on light."""
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
@@ -52,12 +55,20 @@ async def _show_output(daemon: Daemon) -> None:
 
 async def _say(text: str) -> None:
     """Print without the daemon waiting for a terminal that is paused, or failing with one that is gone."""
-    with contextlib.suppress(OSError):
-        await anyio.to_thread.run_sync(_print, text, abandon_on_cancel=True)
+    printed = anyio.Event()
+    loop = asyncio.get_running_loop()
 
+    def show() -> None:
+        with contextlib.suppress(OSError):
+            data = memoryview(f"{text}\n".encode("utf-8", "backslashreplace"))
+            while data:
+                data = data[os.write(STDOUT, data) :]
+        with contextlib.suppress(RuntimeError):  # The loop is over.
+            loop.call_soon_threadsafe(printed.set)
 
-def _print(text: str) -> None:
-    print(text, flush=True)
+    # A daemon thread: the interpreter does not wait for it at its end.
+    threading.Thread(target=show, name="terminal", daemon=True).start()
+    await printed.wait()
 
 
 def _prefix(name: str, at: int, coloured: bool) -> str:

@@ -81,6 +81,18 @@ class House:
             self.daemon.send_signal(number)
         return self.daemon.wait(PATIENCE)
 
+    def end(self) -> None:
+        """Stop it, whatever a failed test left of it. Raises TimeoutExpired when it had to be killed."""
+        if self.daemon.poll() is not None:
+            return
+        try:
+            # One that a test has stopped ends only when it goes on.
+            self.stop(signal.SIGTERM, signal.SIGCONT)
+        except subprocess.TimeoutExpired:
+            self.daemon.kill()
+            self.daemon.wait(PATIENCE)
+            raise
+
     def said(self) -> str:
         """All that the daemon printed."""
         return self.printed.read_text(errors="replace")
@@ -158,6 +170,5 @@ def house(
         yield built
     finally:
         if hasattr(built, "daemon"):
-            if built.daemon.poll() is None:
-                built.stop()
+            built.end()
             assert built.left_behind() == []

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 _RECORD = re.compile(rb"(\S+) (stdout|stderr) ([FP]) (.*)", re.DOTALL)
+_NUMBER = re.compile(rb"#(\d+) ")
 NOTICE = re.compile(rb"gleitzeit: \d+ bytes were dropped here")
 """How a line begins in which the daemon itself says, at the place, that something is missing."""
 
@@ -50,6 +52,39 @@ def entries(directory: Path, name: str) -> Iterator[Entry]:
                 record = _RECORD.fullmatch(line.removesuffix(b"\n"))
                 if record and not NOTICE.match(record[4]):
                     yield Entry(record[2].decode(), record[3] == b"F", record[4])
+
+
+def numbers(directory: Path, name: str) -> dict[str, list[int]]:
+    """The numbers of the lines that were kept, by stream and in their order: a numbered line begins `#7 `."""
+    found, begins = defaultdict[str, list[int]](list), defaultdict[str, bool](lambda: True)
+    for entry in entries(directory, name):
+        if begins[entry.stream] and (number := _NUMBER.match(entry.text)):
+            found[entry.stream].append(int(number[1]))
+        begins[entry.stream] = entry.is_whole
+    return found
+
+
+def misplaced(directory: Path, name: str, wrote: Mapping[str, int], *, gaps: bool) -> list[str]:
+    """What is wrong with the kept lines, of which each stream got `wrote`, numbered from 0.
+
+    With `gaps` some may be missing, but none may come twice or before one that was written earlier.
+    """
+    found = numbers(directory, name)
+    return [
+        f"{stream} of {name} has {len(lines)} of {count} lines, wrong from place {place}: {lines[place:][:3]}"
+        for stream, count in wrote.items()
+        if (place := _first_wrong(lines := found[stream], count, gaps)) is not None
+    ]
+
+
+def _first_wrong(lines: list[int], count: int, gaps: bool) -> int | None:
+    """The first place at which a line is missing, comes again, or comes too late."""
+    before = -1
+    for place, number in enumerate(lines):
+        if not before < number < count or not (gaps or number == before + 1):
+            return place
+        before = number
+    return None if gaps or len(lines) == count else len(lines)
 
 
 def kept(directory: Path, name: str, *, width: int | None = None) -> int:

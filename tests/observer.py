@@ -2,6 +2,9 @@
 
 Two threads, since a daemon that does not answer must not keep anybody from looking. What was wrong is
 collected, and raised when the test is over.
+
+It looks every 20 ms: what is born and dies between two looks is not seen. A grandchild that clears its
+environment is known by its parent alone; if it is orphaned before the next look, it is nobody's.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import gzip
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,9 @@ import pytest
 from tests.histories import Change, histories, wrong_turns
 from tests.house import House, eventually, house
 from tests.invariants import INSISTENCE, Bounds, Judge, Report, Told
-from tests.kept import Entry, entries, files, kept
+from tests.kept import Entry, entries, files, kept, misplaced
 from tests.observer import Observer, observed
+from tests.scenarios import scarcity
 from tests.sightings import Identity, Mark, Sighting, Sweep, Sweeper, Vitals
 
 DAEMON = 7
@@ -221,6 +223,26 @@ def test_a_torn_line_counts_without_its_end(tmp_path: Path) -> None:
     assert kept(tmp_path, "echo", width=5) == len(b"whole\nwhwhole\n")
 
 
+@pytest.mark.parametrize(
+    ("out", "gaps", "is_right"),
+    [
+        ([0, 1, 2], False, True),
+        ([0, 2], False, False),
+        ([0, 2], True, True),
+        ([0, 1], False, False),
+        ([0, 1, 1, 2], True, False),
+        ([1, 0, 2], True, False),
+        ([0, 1, 2, 3], True, False),
+    ],
+)
+def test_each_line_is_kept_once_and_in_its_place(
+    tmp_path: Path, out: list[int], gaps: bool, is_right: bool
+) -> None:
+    lines = (b"T stdout P #%d a\nT stderr F #0 b\nT stdout F #9 is the rest of a line\n" % n for n in out)
+    (tmp_path / "echo.log").write_bytes(b"".join(lines).replace(b"T stderr F #0 b\n", b"", len(out) - 1))
+    assert (misplaced(tmp_path, "echo", {"stdout": 3, "stderr": 1}, gaps=gaps) == []) is is_right
+
+
 # Histories.
 
 
@@ -256,6 +278,9 @@ def test_a_way_that_is_none_and_a_leap_are_found() -> None:
 
 # Real processes.
 
+OURS = os.getpid()
+"""Marks as of a daemon with this number: other runs of these tests must not be taken for ours."""
+
 
 @contextmanager
 def marked(mark: str, *argv: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -268,33 +293,31 @@ def marked(mark: str, *argv: str) -> Iterator[subprocess.Popen[bytes]]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(
-    "mark", [f"{DAEMON}:echo:3", f"{DAEMON}:boot-id:12345:echo:3", f"{DAEMON}:echo:3:check1"]
-)
+@pytest.mark.parametrize("mark", ["{}:echo:3", "{}:boot-id:12345:echo:3", "{}:echo:3:check1"])
 def test_a_mark_is_read_in_every_form(mark: str) -> None:
     sweeper = Sweeper()
-    with marked(mark) as process:
-        (found,) = sweeper.sweep(None, {DAEMON}).alive
-        assert (found.identity.pid, found.mark) == (process.pid, Mark(DAEMON, "echo", 3))
-        assert not sweeper.sweep(None, {DAEMON + 1}).alive
+    with marked(mark.format(OURS)) as process:
+        (found,) = sweeper.sweep(None, {OURS}).alive
+        assert (found.identity.pid, found.mark) == (process.pid, Mark(OURS, "echo", 3))
+        assert not sweeper.sweep(None, {OURS + 1}).alive
         assert found.kill()
     assert (found.is_alive(), found.kill()) == (False, False)
 
 
 def test_who_clears_its_environment_is_known_by_its_parent() -> None:
     sweeper = Sweeper()
-    with marked(f"{DAEMON}:echo:3", "sh", "-c", "read go; env -i sleep 1000 & wait"):
-        eventually(lambda: len(sweeper.sweep(None, {DAEMON}).alive) >= 1)
-    with marked(f"{DAEMON}:echo:3", "sh", "-c", "env -i sleep 1000 & wait"):
-        eventually(lambda: len(sweeper.sweep(None, {DAEMON}).alive) == 2)
+    with marked(f"{OURS}:echo:3", "sh", "-c", "read go; env -i sleep 1000 & wait"):
+        eventually(lambda: len(sweeper.sweep(None, {OURS}).alive) >= 1)
+    with marked(f"{OURS}:echo:3", "sh", "-c", "env -i sleep 1000 & wait"):
+        eventually(lambda: len(sweeper.sweep(None, {OURS}).alive) == 2)
 
 
 def test_a_dead_one_is_a_zombie_of_its_parent_and_not_alive() -> None:
     sweeper = Sweeper()
-    with marked(f"{DAEMON}:echo:3") as process:
+    with marked(f"{OURS}:echo:3") as process:
         os.kill(process.pid, signal.SIGKILL)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        sweep = sweeper.sweep(os.getpid(), {DAEMON})
+        sweep = sweeper.sweep(os.getpid(), {OURS})
         assert not sweep.alive
         assert process.pid in {zombie.pid for zombie in sweep.zombies}
         assert process.pid not in sweep.pids
@@ -315,6 +338,30 @@ def _forge(h: House, seen: Observer) -> None:
     with marked(f"{h.daemon.pid}:sleeper:99"), marked(f"{h.daemon.pid}:idle:1"):
         for what in ("I1: sleeper", "I2: idle"):
             eventually(lambda: any(one.startswith(what) for one in seen.wrong()), what)  # noqa: B023
+
+
+def test_a_house_ends_a_daemon_that_stands_still(tmp_path: Path) -> None:
+    with house(tmp_path, {}) as h:
+        os.kill(h.daemon.pid, signal.SIGSTOP)
+    assert h.daemon.returncode == 0
+
+
+def test_a_house_kills_what_does_not_end_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.house.PATIENCE", 0.1)
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); signal.pause()"
+    with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as daemon:
+        assert daemon.stdout is not None
+        assert daemon.stdout.readline() == b"\n"
+        with pytest.raises(subprocess.TimeoutExpired), house(tmp_path, {}, started=False) as h:
+            h.daemon = daemon
+        assert daemon.returncode == -signal.SIGKILL
+
+
+def test_a_group_that_cannot_be_joined_is_not_left_behind(tmp_path: Path) -> None:
+    """It is a plain directory: nothing in it can be written to, as where there is no controller."""
+    with pytest.raises(FileNotFoundError):
+        scarcity.join(tmp_path / "group", os.getpid())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_observer_that_sees_nobody_says_so(tmp_path: Path) -> None:

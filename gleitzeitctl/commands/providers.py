@@ -72,7 +72,14 @@ def is_well(answer: dict[str, Any]) -> bool:
 
 
 def _tell(answers: Iterable[dict[str, Any]]) -> None:
-    table(("NAME", "STATE", "HEALTH", "DETAILS"), [_health_row(answer) for answer in answers])
+    told = [one for answer in answers for one in _each(answer)]
+    table(("NAME", "STATE", "HEALTH", "DETAILS"), [_health_row(one) for one in told])
+
+
+def _each(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of several instances each has its own word."""
+    instances: list[dict[str, Any]] = answer.get("instances", [])
+    return instances if len(instances) > 1 else [answer]
 
 
 def _health_row(answer: dict[str, Any]) -> tuple[object, ...]:

@@ -68,7 +68,7 @@ def _in_words(verb: str, results: list[dict[str, Any]]) -> None:
             print(f"{name}: {state}" + (f", pid {result['pid']}" if result["pid"] else ""))
         else:
             why = f"it is {state}" + (f": {reason}" if reason else "")
-            note(f'gleitzeitctl: could not {verb} "{name}": {why}: see "gleitzeitctl logs {name}"')
+            note(f'gleitzeitctl: could not {verb} "{name}": {why}: see "gleitzeitctl why {name}"')
 
 
 def _status(results: list[dict[str, Any]]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gleitzeitd.config.block import Block
 from gleitzeitd.config.commands import can_be_given
 from gleitzeitd.config.document import Problem
-from gleitzeitd.config.source import read_text
+from gleitzeitd.config.source import UnreadableError, read_text
 from gleitzeitd.core.envfile import parse
 from gleitzeitd.core.errors import ConfigError
 
@@ -32,6 +32,9 @@ def files(block: Block) -> Iterator[Problem]:
         place = block.beside(name)
         try:
             parse(read_text(place), place)
+        except UnreadableError:
+            # It is read again at each start, where it keeps down only who needs it.
+            continue
         except ConfigError as exc:
             yield from (block.problem(path, problem) for problem in exc.problems)
 

@@ -25,7 +25,7 @@ def review(document: Document) -> Iterator[Problem]:
     for name in providers:
         yield from _name(document, name)
     for block in blocks:
-        for rule in RULES:
+        for rule in (*RULES, *OF_THIS_MACHINE) if block.is_enabled else RULES:
             yield from rule(block)
     yield from dependencies.problems(blocks, providers)
 
@@ -80,21 +80,25 @@ def _cwd(block: Block) -> Iterator[Problem]:
         yield block.problem(("cwd",), f'there is no directory "{cwd}"')
 
 
-RULES: tuple[Callable[[Block], Iterator[Problem]], ...] = (
+Rule = Callable[[Block], Iterator[Problem]]
+RULES: tuple[Rule, ...] = (
     _target,
     _command,
     _told_twice,
-    _cwd,
     environment.variables,
     environment.inherited,
-    environment.files,
     checks.ready,
     checks.health,
+)
+OF_THIS_MACHINE: tuple[Rule, ...] = (
+    _cwd,
+    environment.files,
     rights.user,
     rights.group,
     rights.nice,
     rights.nofile,
 )
+"""What a block that is not enabled has no need of: it may be there for another machine, or another day."""
 
 
 def _is_address(url: str) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal as signals
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gleitzeitd.config.values import (
     Account,
@@ -22,6 +22,7 @@ from gleitzeitd.config.values import (
     StopSignal,
     Texts,
     Variable,
+    refuse,
 )
 from gleitzeitd.core.spec import CheckKind
 
@@ -76,6 +77,12 @@ class Restart(Section):
     reset_after: Duration = Field(60.0, description="Time of RUNNING after which delays begin anew.")
     intensity: int = Field(10, ge=0, description="Failures within `period` before FATAL; 0: no limit.")
     period: Duration = Field(600.0, gt=0, description="The time in which `intensity` counts.")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.initial > self.max_delay:
+            refuse("delays", f"initial ({self.initial:g} s) is above max_delay ({self.max_delay:g} s)")
+        return self
 
 
 class Stop(Section):

@@ -7,6 +7,11 @@ import stat
 
 from gleitzeitd.core.errors import ConfigError
 
+
+class UnreadableError(ConfigError):
+    """There is no such file, or it may not be read: another time, or to somebody else, it may be there."""
+
+
 LARGEST = 8 * 1024 * 1024
 """Bytes that a file of settings or variables may have."""
 
@@ -23,9 +28,9 @@ def read_text(path: str, largest: int = LARGEST) -> str:
         finally:
             os.close(descriptor)
     except FileNotFoundError as exc:
-        raise ConfigError((f"{path}: there is no such file",)) from exc
+        raise UnreadableError((f"{path}: there is no such file",)) from exc
     except OSError as exc:
-        raise ConfigError((f"{path}: cannot be read: {exc.strerror}",)) from exc
+        raise UnreadableError((f"{path}: cannot be read: {exc.strerror}",)) from exc
     except ValueError as exc:
         raise ConfigError((f"{path}: this cannot be the name of a file",)) from exc
     if len(raw) > largest:

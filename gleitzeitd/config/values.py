@@ -39,7 +39,7 @@ def is_texts(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _refuse(kind: str, sentence: str) -> NoReturn:
+def refuse(kind: str, sentence: str) -> NoReturn:
     # As a value of the context the sentence may have braces, which the template must not.
     raise PydanticCustomError(kind, "{sentence}", {"sentence": sentence})
 
@@ -47,7 +47,7 @@ def _refuse(kind: str, sentence: str) -> NoReturn:
 def _duration(value: Any) -> Any:
     if isinstance(value, str):
         if not (match := _DURATION.fullmatch(value.strip())):
-            _refuse("duration", 'must be seconds or a duration like "30s", "5m" or "1h"')
+            refuse("duration", 'must be seconds or a duration like "30s", "5m" or "1h"')
         return float(match[1]) * TIMES[match[2]]
     return value
 
@@ -57,34 +57,34 @@ def _size(value: Any) -> int:
     if match:
         value = int(Fraction(match[1]) * SIZES[match[2]])
     if isinstance(value, bool) or not isinstance(value, int):
-        _refuse("size", 'must be bytes or a size like "20MiB" (by 1024) or "20MB" (by 1000)')
+        refuse("size", 'must be bytes or a size like "20MiB" (by 1024) or "20MB" (by 1000)')
     if not SMALLEST <= value <= LARGEST:
-        _refuse("size", "must be from 4KiB (4096 bytes) to 1024TiB")
+        refuse("size", "must be from 4KiB (4096 bytes) to 1024TiB")
     return int(value)
 
 
 def _cores(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        _refuse("cores", "must be a number of cores such as 0.5")
+        refuse("cores", "must be a number of cores such as 0.5")
     return value
 
 
 def _signal(value: Any) -> Any:
     name = value if str(value).startswith("SIG") else f"SIG{value}"
     if name not in _SIGNALS:
-        _refuse("signal", f"must be one of {', '.join(_SIGNALS)}")
+        refuse("signal", f"must be one of {', '.join(_SIGNALS)}")
     return signals.Signals[name]
 
 
 def _command(value: Any) -> Any:
     if not is_command(value):
-        _refuse("command", "must be a list of words or one text, such as [sleep, '60']")
+        refuse("command", "must be a list of words or one text, such as [sleep, '60']")
     return value
 
 
 def _variable(value: Any) -> str:
     if not isinstance(value, str | int | float):
-        _refuse("variable", "must be text, a number, true or false")
+        refuse("variable", "must be text, a number, true or false")
     return as_written(value)
 
 
@@ -95,7 +95,7 @@ def _texts(value: Any) -> Any:
 def _inherited(value: Any) -> Any:
     value = flag(value)
     if not isinstance(value, bool) and not is_texts(value):
-        _refuse("inherited", "must be true or a list of names of variables")
+        refuse("inherited", "must be true or a list of names of variables")
     return value
 
 
@@ -107,13 +107,13 @@ def _mode(value: Any) -> int:
     # As it was written: YAML reads 0022 as twenty-two, which nobody means by it.
     match = _MODE.fullmatch(as_written(value))
     if match is None or int(match[1], 8) > 0o777:
-        _refuse("mode", 'must be an octal number from "0000" to "0777"')
+        refuse("mode", 'must be an octal number from "0000" to "0777"')
     return int(match[1], 8)
 
 
 def _schedule(value: str) -> str:
     if sentence := wrong_with(value):
-        _refuse("schedule", sentence)
+        refuse("schedule", sentence)
     return value
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
+
+import anyio.lowlevel
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.control.names import chosen
@@ -15,6 +17,10 @@ from gleitzeitd.processes.logs.output import Output
 from gleitzeitd.processes.logs.ring import newest
 from gleitzeitd.processes.supervisor import Supervisor
 
+TURN = 100
+"""Records after which others have their turn."""
+MOST_PAST = 1024 * 1024
+"""Bytes of what was printed before that are kept for one reader."""
 Write = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -42,18 +48,34 @@ class Tail:
             for output in self.outputs if self.follow else ():
                 stack.enter_context(output.followed(follower))
             for chunk in self._past():
-                for record in chunk.records():
-                    await write(_shown(record))
+                await _write_all(chunk.records(), write)
             while self.follow:
                 records, missed = await follower.take()
-                for record in records:
-                    await write(_shown(record))
+                await _write_all(records, write)
                 if missed:
                     await write({"instance": None, "missed": missed})
 
     def _past(self) -> list[Chunk]:
         chunks = (chunk for output in self.outputs for chunk in output.newest(self.count, self.stream))
-        return newest(sorted(chunks, key=lambda chunk: chunk.time), self.count)
+        return _bounded(newest(sorted(chunks, key=lambda chunk: chunk.time), self.count))
+
+
+async def _write_all(records: Iterable[Record], write: Write) -> None:
+    for at, record in enumerate(records, start=1):
+        await write(_shown(record))
+        if at % TURN == 0:
+            # A write that need not wait gives nobody else a turn.
+            await anyio.lowlevel.checkpoint()
+
+
+def _bounded(chunks: list[Chunk]) -> list[Chunk]:
+    """The newest of them: what a reader who stops reading holds in memory has a bound."""
+    held = 0
+    for at, chunk in enumerate(reversed(chunks)):
+        held += chunk.cost
+        if held > MOST_PAST:
+            return chunks[len(chunks) - at :]
+    return chunks
 
 
 def _chosen(supervisor: Supervisor, name: str | None) -> tuple[Output, ...]:

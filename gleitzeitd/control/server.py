@@ -19,15 +19,14 @@ from aiohttp import web
 from gleitzeit_extensions.protocol import BACKLOG, MAX_FRAME, PROTO, CallError
 from gleitzeit_extensions.version import VERSION
 from gleitzeitd.control import views
+from gleitzeitd.control.health import health
 from gleitzeitd.control.logs import Tail
 from gleitzeitd.control.names import chosen
 from gleitzeitd.control.peers import Role, demand
 from gleitzeitd.control.steering import ORDERS, steer
-from gleitzeitd.core.process import State
 from gleitzeitd.hub.callers import read_request
 from gleitzeitd.hub.calls import Request
 from gleitzeitd.hub.door import Door
-from gleitzeitd.hub.health import is_healthy
 from gleitzeitd.hub.server import Hub
 from gleitzeitd.processes.supervisor import Supervisor
 
@@ -181,21 +180,7 @@ class Control:
 
     async def _health(self, request: web.Request) -> web.Response:
         demand(request, Role.OPERATOR)
-        name = request.match_info["name"]
-        self._hub.registry.line(name)
-        registrations = self._hub.registry.registrations(name)
-        own = [i for i in self._supervisor.instances.values() if name in (i.name, i.spec.name)]
-        process = own[0].process if own else None
-        state = process.state if process else State.RUNNING
-        if not registrations and process and not process.rules.registers and state is State.RUNNING:
-            return web.json_response({"name": name, "state": state, "healthy": None, "health": {}})
-        if not registrations:
-            because = f": {process.reason}" if process and process.reason else ""
-            raise CallError("no_instance", f'"{name}" is {state} and not connected to the hub{because}')
-        health = await self._hub.health.ask(registrations[0])
-        return web.json_response(
-            {"name": name, "state": state, "healthy": is_healthy(health), "health": dict(health)}
-        )
+        return web.json_response(await health(self._supervisor, self._hub, request.match_info["name"]))
 
     async def _invoke(self, request: web.Request) -> web.Response:
         asked = await _request(request)

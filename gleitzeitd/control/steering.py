@@ -20,11 +20,13 @@ class Order:
     """A want, and how one sees that it came true or never will."""
 
     want: Event
+    aside: Event
+    """What is wanted of those that go along."""
     true: Callable[[Process, Process], bool]
     """Whether it is so, of the process now and as it was before."""
     vain: Callable[[Process, Process], bool]
     along: Callable[[Supervisor, list[str]], list[str]]
-    """The providers that go along with these, in the order in which they go."""
+    """The providers that go along with these instances, in the order in which they go."""
 
 
 def _came_up(now: Process, before: Process) -> bool:
@@ -43,31 +45,33 @@ def _gave_up(now: Process, before: Process) -> bool:
     return now.state in AT_REST and (now.generation > before.generation or now.state is State.STOPPED)
 
 
-def _with_what_they_need(supervisor: Supervisor, providers: list[str]) -> list[str]:
+def _with_what_they_need(supervisor: Supervisor, names: list[str]) -> list[str]:
     """What they need and is down goes up first."""
+    providers = dict.fromkeys(supervisor.instances[name].spec.name for name in names)
     needed = reversed(supervisor.order.needed(providers))
     return [name for name in needed if all(_is_down(i.process) for i in supervisor.of(name))]
 
 
 def _is_down(process: Process) -> bool:
-    return process.state in AT_REST and not is_up(process)
+    return not process.wanted or (process.state in AT_REST and not is_up(process))
 
 
-def _with_dependents(supervisor: Supervisor, providers: list[str]) -> list[str]:
-    """Who needs them goes down first."""
-    dependents = reversed(supervisor.order.dependents(providers))
+def _with_dependents(supervisor: Supervisor, names: list[str]) -> list[str]:
+    """Who needs them goes down first, where all of a provider goes down."""
+    dependents = reversed(supervisor.order.dependents(providers_of(supervisor, names)))
     return [name for name in dependents if any(i.process.state not in AT_REST for i in supervisor.of(name))]
 
 
 ORDERS = {
-    "start": Order(Start(), _came_up, _gave_up, _with_what_they_need),
+    "start": Order(Start(), Start(), _came_up, _gave_up, _with_what_they_need),
     "stop": Order(
         Stop(),
+        Stop(hurries=False),
         lambda now, _: now.state is State.STOPPED,
         lambda now, _: now.state is State.LOST,
         _with_dependents,
     ),
-    "restart": Order(Restart(), _came_up_anew, _gave_up, lambda *_: []),
+    "restart": Order(Restart(), Start(), _came_up_anew, _gave_up, _with_what_they_need),
 }
 
 
@@ -82,11 +86,11 @@ async def steer(
     """
     order = ORDERS[action]
     asked = chosen(supervisor, names)
-    along = chosen(supervisor, order.along(supervisor, providers_of(supervisor, asked)))
+    along = chosen(supervisor, order.along(supervisor, asked))
     going = list(dict.fromkeys([*along, *asked]))
     before = {name: supervisor.instances[name].process for name in going}
     for name in going:
-        supervisor.tell(name, order.want)
+        supervisor.tell(name, order.want if name in asked else order.aside)
 
     def settled(name: str) -> bool:
         now = supervisor.instances[name].process

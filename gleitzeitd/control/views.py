@@ -64,8 +64,9 @@ def _next_in(process: Process, now: float) -> float | None:
 
 
 def _is_ready(process: Process, registrations: list[Registration]) -> bool:
+    """What has registered is called over its connection, whether or not it had to register."""
     connected = any(registration.is_ready for registration in registrations)
-    return process.is_ready and (connected or not process.rules.registers)
+    return process.is_ready and (connected if registrations else not process.rules.registers)
 
 
 def _external(registration: Registration, now: float) -> View:

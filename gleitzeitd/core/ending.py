@@ -109,7 +109,7 @@ def settle(process: Process, now: float, *, mistake: bool = False) -> Step:
     if not process.wanted:
         return rest(process, State.STOPPED, "", now), ()
     if process.afresh:
-        return wait(forgiven(process), now)
+        return wait(process, now)
     return _after_failure(process, mistake or is_mistake(process), now)
 
 

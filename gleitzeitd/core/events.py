@@ -31,7 +31,9 @@ class Start: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Stop: ...
+class Stop:
+    hurries: bool = True
+    """Asked for again, it presses harder; not where it goes along with something else's stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,11 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """It said that it is ready, or that it is not."""
+    """It said that it is ready, or that it is not and why."""
 
     generation: int
     ready: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

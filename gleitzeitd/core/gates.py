@@ -15,6 +15,7 @@ from gleitzeitd.core.process import AT_REST, Phase, Process, State
 from gleitzeitd.core.spec import Spec
 from gleitzeitd.core.starting import has_to_prove_itself
 
+NOT_COMING = AT_REST | {State.LOST}
 Processes = Mapping[str, Process]
 """Every instance by its name."""
 
@@ -74,13 +75,12 @@ class Order:
     def _is_ending(self, provider: str, processes: Processes) -> bool:
         own = [processes[name] for name in self.instances.get(provider, ())]
         # What survives SIGKILL must not hold up the others for ever.
-        over = (*AT_REST, State.LOST)
-        return any(process.state not in over and not process.wanted for process in own)
+        return any(process.state not in NOT_COMING and not process.wanted for process in own)
 
     def _shown(self, provider: str, processes: Processes) -> str:
         """Its name, with its state where it will not come up by itself."""
         states = dict.fromkeys(processes[name].state for name in self.instances.get(provider, ()))
-        return f"{provider} ({', '.join(states)})" if AT_REST.issuperset(states) else provider
+        return f"{provider} ({', '.join(states)})" if NOT_COMING.issuperset(states) else provider
 
 
 def is_up(process: Process) -> bool:

@@ -9,7 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gleitzeitd.core import starting
-from gleitzeitd.core.ending import exited, fail, forgiven, hold, outgrow, press, rest, settle, stop, terminate
+from gleitzeitd.core.ending import (
+    ASKED,
+    exited,
+    fail,
+    forgiven,
+    hold,
+    outgrow,
+    press,
+    rest,
+    settle,
+    stop,
+    terminate,
+)
 from gleitzeitd.core.events import (
     Checked,
     Disconnected,
@@ -42,10 +54,10 @@ def step(process: Process, event: Event, now: float) -> Step:
     match event:
         case Start():
             return _want_up(process, now)
-        case Stop():
-            return _want_down(process, now)
+        case Stop(hurries):
+            return _want_down(process, hurries, now)
         case Restart():
-            return _want_another(process, "restart was asked for", now)
+            return _want_another(_pardoned(process), "restart was asked for", now)
         case Renew(reason):
             runs = process.state in (State.STARTING, State.RUNNING)
             return _want_another(process, reason, now) if runs else (process, ())
@@ -72,8 +84,8 @@ def _found(process: Process, fact: Fact, now: float) -> Step:
             return settle(replace(process, failure=reason), now, mistake=mistake)
         case Registered(_, ready):
             return starting.registered(process, ready, now)
-        case Said(_, ready):
-            return starting.said(process, ready, now)
+        case Said(_, ready, reason):
+            return starting.said(process, ready, reason, now)
         case Checked(_, ready, reason):
             return starting.checked(process, ready, reason, now)
         case Disconnected():
@@ -81,7 +93,8 @@ def _found(process: Process, fact: Fact, now: float) -> Step:
             alone, _ = starting.disconnected(process, now)
             return terminate(alone, now) if process.phase is Phase.DRAINING else (alone, ())
         case Failed(_, reason):
-            return fail(process, reason, now)
+            # What has yet to become ready has its own bound.
+            return fail(process, reason, now) if process.state is State.RUNNING else (process, ())
         case Outgrew(_, reason):
             return outgrow(process, reason, now)
         case Drained():
@@ -100,21 +113,21 @@ def _want_up(process: Process, now: float) -> Step:
         case State.STARTING | State.RUNNING:
             return process, ()
         case State.WAITING:
-            return replace(forgiven(process), reason=process.reason), ()
+            return _pardoned(process), ()
         case State.STOPPING | State.LOST:
-            return replace(process, wanted=True, afresh=True), ()
+            return replace(_pardoned(process), wanted=True, afresh=True), ()
         case _:
             return wait(forgiven(process), now)
 
 
-def _want_down(process: Process, now: float) -> Step:
+def _want_down(process: Process, hurries: bool, now: float) -> Step:
     match process.state:
         case State.STARTING | State.RUNNING:
             return hold(process, now)
         case State.STOPPING | State.LOST if process.wanted:
-            return replace(process, wanted=False, afresh=False), ()
+            return replace(process, wanted=False, afresh=False, reason=ASKED), ()
         case State.STOPPING | State.LOST:
-            return press(process, now)
+            return press(process, now) if hurries else (process, ())
         case State.STOPPED:
             return process, ()
         case _:
@@ -127,6 +140,11 @@ def _want_another(process: Process, reason: str, now: float) -> Step:
             return stop(replace(process, afresh=True, reason=reason), now)
         case _:
             return _want_up(process, now)
+
+
+def _pardoned(process: Process) -> Process:
+    """With clean books for the next life, as a person asked for it; this one still has its reason."""
+    return replace(forgiven(process), reason=process.reason)
 
 
 def _held(process: Process, reason: str) -> Process:

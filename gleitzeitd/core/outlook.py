@@ -13,7 +13,7 @@ def outlook(process: Process, now: float) -> str:
         case State.STOPPED:
             return f"It stays stopped until somebody starts it: {start}."
         case State.WAITING:
-            return "It is started as soon as it need not wait any more."
+            return "It is started when that is so."
         case State.STARTING:
             return _starting(process, left)
         case State.RUNNING:
@@ -45,7 +45,7 @@ def _running(process: Process, left: str) -> str:
         return f"It has {left} to connect again, else it is replaced."
     if process.missing:
         return "It is given no calls until it is ready again."
-    return "Nothing is due: it is replaced when it ends, hangs or loses its connection."
+    return "Nothing is due."
 
 
 def _attempts(process: Process) -> str:
@@ -54,7 +54,9 @@ def _attempts(process: Process) -> str:
 
 
 def _stopping(process: Process, left: str) -> str:
-    then = "Then it is stopped" if not process.wanted else "Then it is decided whether it is started again"
+    then = "Then it is decided whether it is started again"
+    if process.afresh or not process.wanted:
+        then = "Then it is started again" if process.wanted else "Then it is stopped"
     match process.phase:
         case Phase.HELD:
             return f"It is ended when those who depend on it have stopped. {then}."

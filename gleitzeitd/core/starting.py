@@ -50,11 +50,12 @@ def _needs(rules: Rules) -> frozenset[Need]:
 
 def registered(process: Process, ready: bool, now: float) -> Step:
     met = replace(process, connected=True, missing=process.missing - {Need.REGISTRATION})
-    return said(met, ready, now)
+    return said(met, ready, "", now)
 
 
-def said(process: Process, ready: bool, now: float) -> Step:
-    return _lacks(process, Need.WORD, not ready, Need.WORD, now)
+def said(process: Process, ready: bool, reason: str, now: float) -> Step:
+    word = f"{Need.WORD}: {reason}" if reason else Need.WORD
+    return _lacks(process, Need.WORD, not ready, word, now)
 
 
 def checked(process: Process, ready: bool, reason: str, now: float) -> Step:
@@ -96,8 +97,8 @@ def _lacks(process: Process, need: Need, is_missing: bool, reason: str, now: flo
 def _reason(process: Process, met: Need) -> str:
     """Why it is not ready once a need is met: what a check found stays, as it tells more than a need does."""
     left = min(process.missing - {met}, default="")
-    is_of_another = met is Need.CHECK or process.reason in ("", LOST_CONNECTION, Need.WORD)
-    return left if is_of_another or not left else process.reason
+    is_of_another = met is Need.CHECK or process.reason.startswith((LOST_CONNECTION, Need.WORD))
+    return left if is_of_another or not left else process.reason or left
 
 
 def has_to_prove_itself(rules: Rules) -> bool:

@@ -73,13 +73,15 @@ class Health:
     async def watch(self, registration: Registration, check: Check) -> None:
         """Ask at intervals. So many failures in a row fail the instance; `degraded` only ends its calls."""
         failures = successes = 0
+        has_been_ready = False
         while True:
             await anyio.sleep(check.interval)
-            try:
-                health = await self.ask(registration, check.timeout)
-                reason = "" if is_healthy(health) else str(health.get("error") or "it says it is not healthy")
-            except CallError as exc:
-                health, reason = {}, exc.message
+            has_been_ready = has_been_ready or registration.is_ready
+            # What still comes up, or says that it is not to be used, is no failure yet.
+            if not (has_been_ready and registration.ready):
+                failures = 0
+                continue
+            health, reason = await self._found(registration, check)
             failures = failures + 1 if reason else 0
             is_degraded = health.get("status") == "degraded"
             successes = 0 if reason or is_degraded else successes + 1
@@ -88,6 +90,16 @@ class Health:
             if failures >= check.failures and registration.grant.instance is not None:
                 said = f"{failures} health checks in a row failed: {reason}"
                 self._registry.facts.failed(registration.grant.instance, registration.grant.generation, said)
+
+    async def _found(self, registration: Registration, check: Check) -> tuple[Mapping[str, Any], str]:
+        """What it says, or that it says nothing, and what is wrong with that."""
+        try:
+            health = await self.ask(registration, check.timeout)
+        except CallError as exc:
+            registration.health = {"healthy": False, "error": exc.message}
+            return registration.health, exc.message
+        reason = "" if is_healthy(health) else str(health.get("error") or "it says it is not healthy")
+        return health, reason
 
 
 def is_healthy(health: Mapping[str, Any]) -> bool:

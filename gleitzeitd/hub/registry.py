@@ -28,8 +28,8 @@ class Facts:
 
     registered: Callable[[str, int, bool], None]
     """Whether it is ready, by its own word."""
-    said: Callable[[str, int, bool], None]
-    """The same, whenever it says so later."""
+    said: Callable[[str, int, bool, str], None]
+    """The same, whenever it says so later, and why it is not."""
     disconnected: Callable[[str, int], None]
     drained: Callable[[str, int], None]
     failed: Callable[[str, int, str], None]
@@ -38,10 +38,19 @@ class Facts:
 
 
 class Registry:
-    def __init__(self, specs: Iterable[Spec], disabled: frozenset[str], tokens: Tokens, facts: Facts) -> None:
+    def __init__(
+        self,
+        specs: Iterable[Spec],
+        disabled: frozenset[str],
+        tokens: Tokens,
+        facts: Facts,
+        hang_up: Callable[[Grant], None],
+    ) -> None:
+        """`hang_up` closes every connection of a generation that is over."""
         self.specs: Mapping[str, Spec] = {spec.name: spec for spec in specs}
         self.tokens = tokens
         self.facts = facts
+        self._hang_up = hang_up
         self._disabled = disabled
         self._standings = Standings(self.specs.values())
         self._lines: dict[str, Line] = {}
@@ -92,16 +101,29 @@ class Registry:
         line = self._lines[provider] = Line(provider, self.routing(provider).queue, why_not)
         return line
 
+    def why_late(self, name: str) -> str:
+        """Why nobody could take a call to `name`; nothing when those who could were only busy."""
+        own = self.registrations(name)
+        if any(registration.is_ready and not registration.draining for registration in own):
+            return ""
+        if any(registration.degraded for registration in own):
+            return "it says that it is degraded"
+        return self._standings.reason(name) or "it says that it is not ready"
+
     # What providers do.
-    def register(
-        self, sid: str, grant: Grant, pid: int | None, data: object, emit: Emit
-    ) -> Mapping[str, Any]:
-        """Take a registration in; the acknowledgement. Raises CallError."""
+    def offer(self, sid: str, grant: Grant, data: object) -> Offer:
+        """What this connection offers, when it may. Raises CallError."""
         offer = Offer.read(data)
         self._permit(offer.name, grant)
         earlier = self._connected.get(sid)
         if earlier is not None:
             raise CallError("conflict", f'this connection is registered as "{earlier.name}" already')
+        return offer
+
+    def register(
+        self, sid: str, grant: Grant, pid: int | None, offer: Offer, emit: Emit
+    ) -> Mapping[str, Any]:
+        """Take a registration in; the acknowledgement."""
         registration = Registration(sid, offer, grant, pid, self.routing(offer.name).concurrency, emit)
         if standing := self._standings[registration.instance]:
             _heed(registration, standing)
@@ -134,12 +156,12 @@ class Registry:
         """Raises CallError."""
         registration.offer = registration.offer.updated(data)
 
-    def set_ready(self, registration: Registration, ready: bool) -> None:
+    def set_ready(self, registration: Registration, ready: bool, reason: str = "") -> None:
         """It said whether it is to be called."""
         registration.ready = ready
         self._freed(registration)
         if registration.grant.instance is not None:
-            self.facts.said(registration.grant.instance, registration.grant.generation, ready)
+            self.facts.said(registration.grant.instance, registration.grant.generation, ready, reason)
 
     def set_degraded(self, registration: Registration, degraded: bool) -> None:
         registration.degraded = degraded
@@ -205,6 +227,8 @@ class Registry:
             _lose(registration, how, evidence)
         for registration in self._lost.pop(grant, []):
             _lose(registration, how, evidence)
+        # Whoever kept a connection open could register on it again, though its token is good no more.
+        self._hang_up(grant)
 
     def drain(self, instance: str, generation: int) -> list[Registration]:
         """Give the generation no more calls; the registrations that are to be told."""

@@ -37,21 +37,32 @@ class Router:
     async def invoke(self, request: Request) -> Any:
         """The result. Raises CallError."""
         timeout = request.timeout or self.registry.routing(request.provider).timeout
+        takers: list[Registration] = []
         with anyio.move_on_after(timeout) as scope:
-            return await self._answer(request, scope.deadline)
-        raise CallError("deadline_exceeded", f"{_named(request)} had no answer within {timeout:g} s")
+            return await self._answer(request, scope.deadline, takers)
+        sentence = f"{_named(request)} had no answer within {timeout:g} s"
+        if not takers:
+            sentence = self.why_late(request, timeout, sentence)
+        raise CallError("deadline_exceeded", sentence)
+
+    def why_late(self, request: Request, waited: float, otherwise: str) -> str:
+        """The sentence about a call that nobody took, when it is known why."""
+        why = self.registry.why_late(request.provider)
+        return f'"{request.provider}" was not ready within {waited:g} s: {why}' if why else otherwise
 
     def stream(self, request: Request) -> Reading:
         """The answer in frames; use it with `async with`."""
         return Reading(self, request)
 
-    async def _answer(self, request: Request, deadline: float) -> Any:
+    async def _answer(self, request: Request, deadline: float, takers: list[Registration]) -> Any:
+        """The result; whoever was given the call is added to `takers`. Raises CallError."""
         idempotent = self.may_repeat(request)
         lost: LostError | None = None
         for attempt in itertools.count(1):
             call = Answer(self.next_id(), deadline)
             try:
                 registration = await self.send(request, call, attempt)
+                takers.append(registration)
             except CallError as exc:
                 # It was known a moment ago: that it left says more than that it is not there.
                 if lost is not None and exc.code == "not_found.provider":
@@ -142,11 +153,14 @@ class Reading:
         wait = STALL_TIME if timeout is None else self._deadline - anyio.current_time()
         with anyio.move_on_after(wait):
             return await self._next()
-        self._let_go()
         missed = (
             f"no chunk came for {STALL_TIME:g} s" if timeout is None else f"was not over within {timeout:g} s"
         )
-        raise CallError("deadline_exceeded", f"{_named(self._request)}: {missed}")
+        sentence = f"{_named(self._request)}: {missed}"
+        if self._call is None:
+            sentence = self._router.why_late(self._request, timeout or STALL_TIME, sentence)
+        self._let_go()
+        raise CallError("deadline_exceeded", sentence)
 
     async def _next(self) -> list[Any] | None:
         while True:

@@ -44,6 +44,8 @@ from gleitzeitd.hub.router import Router
 from gleitzeitd.hub.tokens import Grant, Tokens
 
 log = structlog.get_logger("gleitzeitd")
+LONGEST_REASON = 200
+"""Characters that are kept of why a provider says that it is not ready."""
 
 
 class Hub:
@@ -52,7 +54,7 @@ class Hub:
     def __init__(
         self, specs: tuple[Spec, ...], disabled: frozenset[str], tokens: Tokens, facts: Facts
     ) -> None:
-        self.registry = Registry(specs, disabled, tokens, facts)
+        self.registry = Registry(specs, disabled, tokens, facts, self._hang_up)
         self.router = Router(self.registry, self._post)
         self.health = Health(self.registry)
         self._peers: dict[str, tuple[Grant, int | None]] = {}
@@ -86,6 +88,8 @@ class Hub:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         async with AsyncExitStack() as stack:
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            # What ends later has no connection that could be closed.
+            stack.callback(self._peers.clear)
             self._callers = Callers(self.router, self._tasks, partial(self._emit, CLIENTS))
             self._listen()
             await runner.setup()
@@ -146,7 +150,7 @@ class Hub:
             "end": end,
             "update": registry.update,
             "ready": lambda registration, _: registry.set_ready(registration, True),
-            "not_ready": lambda registration, _: registry.set_ready(registration, False),
+            "not_ready": lambda registration, data: registry.set_ready(registration, False, _reason(data)),
             "health": self.health.answer,
             "bye": lambda registration, _: self._left(registration.sid, on_purpose=True),
         }
@@ -162,6 +166,11 @@ class Hub:
             if older.sid != but:
                 self._left(older.sid)
                 self._tasks.start_soon(partial(self._sio.disconnect, older.sid, namespace=PROVIDERS))
+
+    def _hang_up(self, grant: Grant) -> None:
+        for sid in [sid for sid, (held, _) in self._peers.items() if held == grant]:
+            del self._peers[sid]
+            self._tasks.start_soon(partial(self._sio.disconnect, sid, namespace=PROVIDERS))
 
     async def _disconnect_provider(self, sid: str, *_: object) -> None:
         self._peers.pop(sid, None)
@@ -183,11 +192,12 @@ class Hub:
             if sid not in self._peers:
                 raise CallError("protocol", "this connection has ended")
             grant, pid = self._peers[sid]
-            self._replace(grant, but=sid)
-            answer = self.registry.register(sid, grant, pid, data, partial(self._emit, PROVIDERS, sid))
+            offer = self.registry.offer(sid, grant, data)
         except CallError as exc:
             log.warning("registration refused", reason=exc.message)
             return {"ok": False, "error": exc.wire()}
+        self._replace(grant, but=sid)
+        answer = self.registry.register(sid, grant, pid, offer, partial(self._emit, PROVIDERS, sid))
         registration = self.registry.registration(sid)
         assert registration is not None
         if check := self._check(registration):
@@ -267,6 +277,12 @@ class Hub:
 
     def _post(self, registration: Registration, event: str, data: Any) -> None:
         self._tasks.start_soon(registration.emit, event, data)
+
+
+def _reason(data: Wire) -> str:
+    """Why it is not ready, in one line of a length that everything has room for."""
+    reason = data.get("reason")
+    return " ".join(reason.split())[:LONGEST_REASON] if isinstance(reason, str) else ""
 
 
 def _refuse(error: CallError) -> None:

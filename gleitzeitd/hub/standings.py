@@ -41,6 +41,13 @@ class Standings:
         """None when a call to `name` may wait until `deadline`; else the sentence that says why not."""
         return why_not_wait(name, self._of(name), deadline)
 
+    def reason(self, name: str) -> str:
+        """Why those that could answer a call to `name` are not ready; nothing when that is not known."""
+        standings = self._of(name).values()
+        reasons = [standing.reason for standing in standings if standing.reason]
+        states = [standing.state for standing in standings]
+        return next(iter(reasons), f"it is {states[0]} and not connected" if states else "")
+
     def _of(self, name: str) -> Mapping[str, Standing]:
         spec = self._specs.get(name)
         if spec is None:

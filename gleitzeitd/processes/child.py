@@ -22,6 +22,8 @@ __all__ = ["Child", "Launch"]
 LOOK_AGAIN = 0.005
 """Seconds until the second look at what was killed and has yet to vanish; the pauses double."""
 LONGEST_PAUSE = 1.0
+UNTRACED = 0.05
+"""Seconds until one that is dead, but traced, is looked at again."""
 LOADING = 0.01
 """Seconds in which most programs are loaded."""
 OPEN = Enclosure()
@@ -88,7 +90,8 @@ class Child:
         if self._code is None:
             self._was_killed |= number is signal.SIGKILL
             if self._group is None and number is not signal.SIGKILL:
-                self.remember()
+                with contextlib.suppress(OSError):
+                    self.remember()
             self._signal_group(number)
 
     def _signal_group(self, number: int) -> None:
@@ -103,14 +106,18 @@ class Child:
 
     async def exited(self) -> int:
         """Wait for its end, as subprocess tells it: the exit status, or the signal negated."""
-        if self._code is None:
-            await self._record()
-            await anyio.wait_readable(self._handle)
-            if not self._placed.done():
-                # Until then its number must not become anybody else's.
-                await asyncio.wait([asyncio.wrap_future(self._placed)])
-            self._code = self._reap()
-        return self._code
+        if self._code is not None:
+            return self._code
+        await self._record()
+        await anyio.wait_readable(self._handle)
+        if not self._placed.done():
+            # Until then its number must not become anybody else's.
+            await asyncio.wait([asyncio.wrap_future(self._placed)])
+        # One that is traced is told to its tracer first, who may be stopped.
+        while not self.has_ended():  # noqa: ASYNC110 - nobody tells when
+            self._signal_group(signal.SIGKILL)
+            await anyio.sleep(UNTRACED)
+        return self._reap()
 
     async def _record(self) -> None:
         """Write it down, a moment after its spawn: who asks sooner is held up by the kernel until its
@@ -121,16 +128,30 @@ class Child:
             self._enclosure.record.spawned(self.pid)
 
     def _reap(self) -> int:
+        if self._code is not None:
+            return self._code
         # As a zombie it still holds its number, so the group cannot be anybody else's yet.
         self._signal_group(signal.SIGKILL)
-        result = os.waitid(os.P_PIDFD, self._handle, os.WEXITED)
-        os.close(self._handle)
-        self._siblings.discard(self.pid)
-        strays.reap_adopted(self._siblings)
+        result = os.waitid(os.P_PIDFD, self._handle, os.WEXITED | os.WNOHANG)
         assert result is not None
-        code = result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
-        self._oom = self._why_killed(code)
-        return code
+        # Nobody is told it again: it is kept before anything else can fail.
+        self._code = result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
+        self._siblings.discard(self.pid)
+        os.close(self._handle)
+        strays.reap_adopted(self._siblings)
+        self._oom = self._why_killed(self._code)
+        return self._code
+
+    def give_up(self) -> None:
+        """Wait for it no longer, as it does not end although it was killed: whenever it does, it is reaped
+        like anything adopted. Nothing can be asked of it afterwards."""
+        if self._code is None:
+            # From now on its number may become a stranger's.
+            self._code = -signal.SIGKILL
+            self._siblings.discard(self.pid)
+            os.close(self._handle)
+        if self._enclosure.record is not None:
+            self._enclosure.record.cleared(self.pid)
 
     def _why_killed(self, code: int) -> str:
         group = self._group
@@ -157,11 +178,24 @@ class Child:
     def _is_clear(self) -> bool:
         """Whether nothing is left; what is left is killed."""
         group = self._group
-        if group is not None and group.is_populated():
-            group.kill()
+        is_populated = group is not None and group.is_populated()
+        if group is not None and is_populated and group.kill():
             return False
-        left = strays.kill_all(self._strays)
-        return not left and (group is None or group.remove())
+        try:
+            left = strays.kill_all(self._left if is_populated else self._strays)
+            return not left and (group is None or group.remove())
+        except OSError:
+            return False  # Who cannot be seen now, as for want of descriptors, may live.
+
+    def _left(self) -> list[Stat]:
+        """What is alive of it beside itself."""
+        return [*self._strays(), *self._inside()]
+
+    def _inside(self) -> list[Stat]:
+        """Who lives in its cgroup beside itself."""
+        pids = self._group.pids() if self._group is not None else []
+        looked = [Stat.look(pid) for pid in pids if pid != self.pid]
+        return [stat for stat in looked if stat is not None and stat.is_alive]
 
     def _strays(self) -> list[Stat]:
         """What is alive of it beside itself, and was not found in its cgroup."""
@@ -174,19 +208,23 @@ class Child:
 
     def kill(self) -> None:
         """SIGKILL to everything of this life."""
-        if self._group is not None:
-            self._group.kill()
+        is_done = self._group is not None and self._group.kill()
         # Stopped before one looks, it cannot start what would not be found.
         self.signal(signal.SIGSTOP)
-        strays.kill_all(self._strays)
+        # Who cannot be seen now is looked for when it is cleared.
+        with contextlib.suppress(OSError):
+            strays.kill_all(self._strays if is_done else self._left)
         self.signal(signal.SIGKILL)
 
     def survivors(self) -> list[str]:
         """What is alive of it, in words: who survives SIGKILL waits for something in the kernel."""
-        inside = self._group.pids() if self._group is not None else []
-        mine = [self.pid] if self._code is None else []
-        stats = [*map(Stat.of, (*mine, *inside)), *self._strays()]
-        alive = {stat.pid: stat for stat in stats if stat is not None and stat.is_alive}
+        alive = dict[int, Stat]()
+        # Who cannot be seen now is missing.
+        with contextlib.suppress(OSError):
+            alive.update((stat.pid, stat) for stat in self._left())
+        own = Stat.of(self.pid) if self._code is None else None
+        if own is not None and own.is_alive:
+            alive[self.pid] = own
         return [str(alive[pid]) for pid in sorted(alive)]
 
 
@@ -206,5 +244,6 @@ def _pidfd(spawned: Spawned) -> int:
 
 
 def _started(pid: int) -> int | None:
-    stat = Stat.of(pid)
+    """When a living one was started. Raises OSError."""
+    stat = Stat.look(pid)
     return None if stat is None or not stat.is_alive else stat.started

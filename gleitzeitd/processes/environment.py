@@ -15,6 +15,8 @@ INHERITED = frozenset(
 )
 INHERITED_PREFIXES = ("LC_", "SSL_CERT_", "CUDA_")
 INHERITED_SUFFIXES = ("_proxy", "_PROXY")
+LARGEST = 2**20
+"""Characters that an env_file may have: it is read while the daemon waits."""
 PRESET = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 """What a child of ours needs for its output to be seen as it happens and to be text."""
 
@@ -39,13 +41,19 @@ def _is_inherited(name: str, more: bool | tuple[str, ...]) -> bool:
 
 def _text(path: str) -> str:
     try:
-        # A FIFO in the file's place must not hold the daemon.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, encoding="utf-8") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with open(path, encoding="utf-8", opener=_opened) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ConfigError((f"{path}: the env_file is not a file",))
-            return file.read()
+            text = file.read(LARGEST + 1)
     except OSError as exc:
         raise ConfigError((f"{path}: the env_file cannot be read: {exc.strerror}",)) from exc
     except UnicodeDecodeError as exc:
         raise ConfigError((f"{path}: the env_file is not UTF-8 text",)) from exc
+    if len(text) > LARGEST:
+        raise ConfigError((f"{path}: the env_file is larger than 1 MiB",))
+    return text
+
+
+def _opened(path: str, flags: int) -> int:
+    """A FIFO in the file's place must not hold the daemon."""
+    return os.open(path, flags | os.O_NONBLOCK)

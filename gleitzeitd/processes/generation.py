@@ -50,10 +50,7 @@ class Generation:
         async with anyio.create_task_group() as readers:
             readers.start_soon(stdout.run)
             readers.start_soon(stderr.run)
-            code = await self._until_exit()
-            stdout.drain()
-            stderr.drain()
-            self._tell_end(code, stderr.tail())
+            await self._until_exit(stdout, stderr)
             await self.child.clear()
             self.gone()
             readers.cancel_scope.deadline = anyio.current_time() + LAST_OUTPUT
@@ -65,8 +62,8 @@ class Generation:
         await self.child.clear()
         self.gone()
 
-    async def _until_exit(self) -> int:
-        """Its exit status. While it lives, its checks are made."""
+    async def _until_exit(self, stdout: Reader, stderr: Reader) -> None:
+        """Until its end is told. While it lives, its checks are made."""
         async with anyio.create_task_group() as watching:
             if self._is_ours(ready := self.spec.ready):
                 watching.start_soon(self._watch_ready, ready)
@@ -75,8 +72,11 @@ class Generation:
             if (limit := self.spec.limits.max_rss) is not None:
                 watching.start_soon(memory.watch_memory, limit, self._pids, partial(self._outgrew, limit))
             code = await self.child.exited()
+            # Told at once: a check that is being made may take a while to be ended.
+            stdout.drain()
+            stderr.drain()
+            self._tell_end(code, stderr.tail())
             watching.cancel_scope.cancel()
-        return code
 
     def _is_ours(self, check: Check | None) -> TypeGuard[Check]:
         """Whether it is for us to make: a provider is asked over its connection."""
@@ -110,8 +110,8 @@ class Generation:
 
     def _tell_end(self, code: int, lines: list[str]) -> None:
         end = End(code, self.child.oom() or (_last_words(lines) if code > 0 else ""))
-        self.ended(end, lines)
         self.tell(events.Exited(self.number, end))
+        self.ended(end, lines)
 
 
 def _last_words(lines: list[str]) -> str:

@@ -37,8 +37,8 @@ def main() -> None:
 
 def _obey(orders: int) -> None:
     with os.fdopen(orders, "rb") as file:
-        argv, env, cwd, cgroup, nofile, nice, user, group, given = marshal.load(file)
-    _enter(cgroup)
+        argv, env, cwd, cgroup, is_limited, nofile, nice, user, group, given = marshal.load(file)
+    _enter(cgroup, is_limited)
     _limit(nofile)
     _be_nice(nice)
     # From here on nothing may be imported: the interpreter's files may not be for the user to read.
@@ -50,14 +50,17 @@ def _obey(orders: int) -> None:
     _execute(argv, env | {name: value for name, value in own.items() if name not in given})
 
 
-def _enter(cgroup: str | None) -> None:
+def _enter(cgroup: str | None, is_limited: bool) -> None:
     """Enter the cgroup before there is anything that could stay outside."""
     if cgroup is not None:
         try:
             with open(cgroup, "w") as procs:
                 procs.write("0")
-        except OSError:
-            pass  # It is found by its session and its mark then, like everywhere without cgroups.
+        except OSError as exc:
+            # It is found by its session and its mark then, like everywhere without cgroups.
+            if is_limited:
+                why = f"its limits are not enforced: the cgroup cannot be entered: {exc.strerror}"
+                os.write(2, f"{why}\n".encode(errors="backslashreplace"))
 
 
 def _limit(nofile: int | None) -> None:
@@ -86,9 +89,9 @@ def _become(user: str | None, group: str | None) -> dict[str, str]:
     if group is not None:
         gid = _gid(group)
     uid = os.getuid() if entry is None else entry.pw_uid
-    if (uid, gid) == (os.geteuid(), os.getegid()) and uid != 0:
-        return {}  # Who is it already needs no right to become it.
-    if user is not None or group is not None:
+    # Who is it already needs no right to become it.
+    is_it = (uid, gid) == (os.geteuid(), os.getegid()) and uid != 0
+    if not is_it and (user is not None or group is not None):
         groups = [gid] if entry is None else os.getgrouplist(entry.pw_name, gid)
         whom = f'user "{user}"' if user is not None else f'group "{group}"'
         _change(uid, gid, groups, whom)

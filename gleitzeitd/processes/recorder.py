@@ -29,7 +29,17 @@ class Recorder:
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=KEPT)
 
-    def note(self, generation: int, state: State, what: str, evidence: tuple[str, ...] = ()) -> None:
+    def note(
+        self,
+        generation: int,
+        state: State,
+        what: str,
+        evidence: tuple[str, ...] = (),
+        instead_of: str | None = None,
+    ) -> None:
+        """`instead_of`: how the last entry begins when this one is but news of the same."""
+        if instead_of and self._entries and self._entries[-1].what.startswith(instead_of):
+            self._entries.pop()
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._entries.append(Entry(now, generation, state, what, evidence[-EVIDENCE:]))
 

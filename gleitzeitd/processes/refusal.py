@@ -19,7 +19,8 @@ def refusal(spec: Spec, exc: Exception) -> tuple[str, bool]:
     """The sentence for a spawn that failed, and whether it is a mistake in the configuration."""
     match exc:
         case OSError():
-            return f"{spec.where}: {_why(spec, exc)}", exc.errno in MISTAKEN
+            is_mistake = exc.errno in MISTAKEN and _is_of_program(spec, exc)
+            return f"{spec.where}: {_why(spec, exc, is_mistake)}", is_mistake
         case GleitzeitError():
             return str(exc), True
         case ValueError() | IndexError():
@@ -29,13 +30,28 @@ def refusal(spec: Spec, exc: Exception) -> tuple[str, bool]:
             return f"an internal error: {type(exc).__name__}: {exc}", False
 
 
-def _why(spec: Spec, exc: OSError) -> str:
-    program = spec.target.argv[0] if isinstance(spec.target, CommandTarget) else sys.executable
+def _program(spec: Spec) -> str:
+    return spec.target.argv[0] if isinstance(spec.target, CommandTarget) else sys.executable
+
+
+def _is_of_program(spec: Spec, exc: OSError) -> bool:
+    """Whether its exec failed, or the change to its directory: subprocess names them. Anything else that
+    was not to be had is ours, and may be there the next time."""
+    return exc.filename is not None and exc.filename in (_program(spec), spec.cwd)
+
+
+def _why(spec: Spec, exc: OSError, is_mistake: bool) -> str:
+    program = _program(spec)
+    if exc.errno in MISTAKEN and not is_mistake:
+        what = f": {exc.filename}" if exc.filename else ""
+        return f'"{program}" cannot be started: {exc.strerror}{what}'
     match exc.errno:
         case errno.ENOENT if spec.cwd is not None and not os.path.isdir(spec.cwd):
             return f'there is no directory "{spec.cwd}"'
         case errno.ENOENT:
             return f'there is no program "{program}"'
+        case errno.EACCES if exc.filename == spec.cwd:
+            return f'the directory "{spec.cwd}" may not be entered'
         case errno.EACCES:
             return f'"{program}" may not be executed'
         case errno.ENOEXEC:

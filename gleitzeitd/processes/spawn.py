@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gleitzeitd.processes import launcher
-from gleitzeitd.processes.containment import descriptors, strays
+from gleitzeitd.processes.containment import descriptors, limits, strays
 from gleitzeitd.processes.launch import Launch
 
 
@@ -77,6 +77,7 @@ def _launched(launch: Launch, cgroup: str | None) -> Iterator[_Start]:
         {**launch.env, strays.MARKER: launch.marker},
         launch.cwd,
         cgroup,
+        any(limits.settings(launch.limits)),
         launch.limits.nofile,
         who.nice,
         who.user,

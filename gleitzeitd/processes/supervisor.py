@@ -6,10 +6,11 @@ told to whoever was handed to it as a callback.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,14 +31,18 @@ from gleitzeitd.processes.child import OPEN, Child
 from gleitzeitd.processes.containment import strays
 from gleitzeitd.processes.containment.enclosure import Enclosure
 from gleitzeitd.processes.containment.guard import guard
-from gleitzeitd.processes.generation import LAST_OUTPUT, Generation
+from gleitzeitd.processes.generation import Generation
 from gleitzeitd.processes.launch import Launch
 from gleitzeitd.processes.logs.output import Output
+from gleitzeitd.processes.logs.writer import WRITER
 from gleitzeitd.processes.recorder import Recorder
 from gleitzeitd.processes.refusal import refusal
 from gleitzeitd.processes.schedule import on_schedule
 
 log = structlog.get_logger("gleitzeitd")
+CHECK_FAILED = "a health check failed"
+LAST_MOMENT = 2.0
+"""Seconds that what is killed at the daemon's end has to be gone; its guardian goes on if it is not."""
 ABANDON_AGAIN = 0.2
 """Seconds until a life in which we failed is ended once more."""
 
@@ -122,6 +127,7 @@ class Supervisor:
         """Supervise until cancelled; what still runs then is killed."""
         self._enclosure, self._checks = enclosure, Checks(self._children, enclosure)
         strays.become_subreaper()
+        WRITER.begin()
         # What was there before is somebody else's: a shell may have had jobs when it became the daemon.
         self._children.update(stat.pid for stat in strays.adopted(self._children))
         async with anyio.create_task_group() as guarding:
@@ -132,6 +138,8 @@ class Supervisor:
             try:
                 await self._supervise()
             finally:
+                with anyio.CancelScope(shield=True):
+                    await self._clear_away()
                 scope.cancel()
 
     async def _guard(self, scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
@@ -142,30 +150,25 @@ class Supervisor:
                 await guard(self._enclosure.record, self._children, task_status=task_status)
 
     async def _supervise(self) -> None:
-        try:
-            async with anyio.create_task_group() as lives:
-                lives.start_soon(self._reap_adopted)
-                self._keep_schedules(lives)
-                while True:
-                    self._handle_events(lives)
-                    self._handle_deadlines(lives)
-                    self._open_gates(lives)
-                    await self._wait()
-        finally:
-            with anyio.move_on_after(LAST_OUTPUT, shield=True):
-                await self._clear_away()
+        async with anyio.create_task_group() as lives:
+            lives.start_soon(self._reap_adopted)
+            self._keep_schedules(lives)
+            while True:
+                self._handle_events(lives)
+                self._handle_deadlines(lives)
+                self._open_gates(lives)
+                await self._wait()
 
     async def _clear_away(self) -> None:
-        """End whatever still runs, without asking."""
+        """End whatever still runs, without asking, and keep what was printed."""
         living = [instance.child for instance in self.instances.values() if instance.child is not None]
-        for child in living:
-            child.kill()
-        for child in living:
-            await child.exited()
-            await child.clear()
+        with anyio.move_on_after(LAST_MOMENT):
+            async with anyio.create_task_group() as ending:
+                for child in living:
+                    ending.start_soon(_end, child)
         # What hid its session and its mark is still a child of ours.
-        for stat in strays.adopted(self._children):
-            strays.kill(stat)
+        with anyio.move_on_after(LAST_MOMENT):
+            await strays.end_adopted(self._children)
         for instance in self.instances.values():
             instance.output.close()
 
@@ -176,7 +179,8 @@ class Supervisor:
                 tasks.start_soon(on_schedule, instance.spec.restart_schedule, renew)
 
     async def _wait(self) -> None:
-        deadlines = (i.process.deadline for i in self.instances.values())
+        # Whose exit is on its way is told soon: until then its deadline has nothing to say.
+        deadlines = (i.process.deadline for i in self.instances.values() if not _is_about_to_end(i))
         deadline = min((d for d in deadlines if d is not None), default=math.inf)
         # With news there already this is a mere breath, which the rest of the daemon needs all the same.
         with anyio.CancelScope(deadline=deadline):
@@ -200,7 +204,7 @@ class Supervisor:
             if deadline is None or now < deadline:
                 continue
             # An exit that is on its way counts before the deadline: /bin/false was never RUNNING.
-            if instance.child is not None and instance.child.has_ended() and not _is_ending(instance):
+            if _is_about_to_end(instance):
                 continue
             self._apply(instance, events.Elapsed(), lives)
             self._tell_waiters()
@@ -220,14 +224,12 @@ class Supervisor:
     def _apply(self, instance: Instance, event: events.Event, lives: TaskGroup) -> None:
         before = instance.process
         instance.process, effects = step(before, event, anyio.current_time())
-        try:
-            if instance.process != before:
+        if instance.process != before:
+            with _kept_to(instance):
                 self._note(instance, before)
-            for effect in effects:
+        for effect in effects:
+            with _kept_to(instance):
                 self._perform(instance, effect, lives)
-        except Exception as exc:
-            # A mistake of ours with one instance must not end the daemon, and with it all the others.
-            log.error("internal error", name=instance.name, error=repr(exc))
 
     def _note(self, instance: Instance, before: Process) -> None:
         after = instance.process
@@ -250,10 +252,13 @@ class Supervisor:
         if after.state is instance.announced and after.reason == before.reason:
             return
         instance.recorder.note(after.generation, after.state, after.reason)
+        fields = {"pid": after.pid, "reason": after.reason or None}
+        known = {name: value for name, value in fields.items() if value is not None}
         if after.state is not instance.announced:
-            fields = {"pid": after.pid, "reason": after.reason or None}
-            known = {name: value for name, value in fields.items() if value is not None}
             log.info("process changed", name=after.name, was=instance.announced, now=after.state, **known)
+        elif after.is_ready is not before.is_ready:
+            what = "process is ready again" if after.is_ready else "process is not ready"
+            log.info(what, name=after.name, **known)
         instance.announced = after.state
 
     def _perform(self, instance: Instance, effect: events.Effect, lives: TaskGroup) -> None:
@@ -269,6 +274,9 @@ class Supervisor:
                 child.signal(signal.SIGCONT)
             case events.Kill() if child is not None:
                 child.kill()
+            case events.Kill(generation):
+                # Whatever went wrong with its spawn, there is nothing to wait for.
+                self.tell(instance.name, events.Gone(generation))
             case events.Examine(generation) if child is not None:
                 self.tell(instance.name, events.Remain(generation, ", ".join(child.survivors())))
 
@@ -316,17 +324,18 @@ class Supervisor:
         # Its last words stand in the output, and in the reason for what comes next.
         log.info("process ended", name=instance.name, how=str(End(end.code)))
         instance.recorder.note(generation, instance.process.state, str(end), tuple(lines))
-        self._call.exited(instance.name, generation, end, lines)
+        with _kept_to(instance):
+            self._call.exited(instance.name, generation, end, lines)
 
     def _gone(self, instance: Instance, generation: int) -> None:
-        instance.child = None
+        instance.child = instance.health = None
         self.tell(instance.name, events.Gone(generation))
 
     def _judged(self, instance: Instance, generation: int, health: Verdict) -> None:
         instance.health = health
-        if health.good is not False and health.reason:
-            what = f"a health check failed: {health.reason}"
-            instance.recorder.note(generation, instance.process.state, what)
+        if health.reason:
+            what = f"{CHECK_FAILED}: {health.reason}"
+            instance.recorder.note(generation, instance.process.state, what, instead_of=CHECK_FAILED)
 
     async def _reap_adopted(self) -> None:
         with anyio.open_signal_receiver(signal.SIGCHLD) as signals:
@@ -341,5 +350,22 @@ def _innermost(exc: BaseException) -> str:
     return repr(exc)
 
 
-def _is_ending(instance: Instance) -> bool:
-    return instance.process.state in (State.STOPPING, State.LOST)
+def _is_about_to_end(instance: Instance) -> bool:
+    """Whether its process has ended, and that is yet to be told."""
+    is_ending = instance.process.state in (State.STOPPING, State.LOST)
+    return instance.child is not None and not is_ending and instance.child.has_ended()
+
+
+@contextlib.contextmanager
+def _kept_to(instance: Instance) -> Iterator[None]:
+    """A mistake of ours with one instance must not end the daemon, and with it all the others."""
+    try:
+        yield
+    except Exception as exc:
+        log.error("internal error", name=instance.name, error=_innermost(exc))
+
+
+async def _end(child: Child) -> None:
+    child.kill()
+    await child.exited()
+    await child.clear()

@@ -38,26 +38,40 @@ def test_nothing_is_lost_of_lines_in_rotated_stamped_and_compressed_files(log: P
         oldest.writelines(stamped[:4])
     Path(f"{log}.1").write_bytes(b"".join(stamped[4:8]))
     log.write_bytes(b"".join(stamped[8:]))
-    assert flood.lost(log, SIZE) == 0
+    assert flood.account(log, SIZE) == (0, 0)
 
 
 def test_a_line_that_is_torn_by_a_rotation_is_not_lost(log: Path) -> None:
     text = b"".join(LINES)
     for name, part in ((f"{log}.10", text[:250]), (f"{log}.2", text[250:750]), (str(log), text[750:])):
         Path(name).write_bytes(part)
-    assert flood.lost(log, SIZE) == 0
+    assert flood.account(log, SIZE) == (0, 0)
 
 
 def test_a_line_that_is_missing_or_damaged_is_lost(log: Path) -> None:
     log.write_bytes(b"".join([*LINES[:3], LINES[4][:40] + b"\n", *LINES[5:]]))
-    assert flood.lost(log, SIZE) == 2 * flood.LINE
+    assert flood.account(log, SIZE) == (2 * flood.LINE, 0)
 
 
-def test_a_file_that_was_being_compressed_does_not_hide_the_others(log: Path) -> None:
+def test_a_line_that_is_there_twice_is_doubled_and_makes_up_for_none(log: Path) -> None:
+    log.write_bytes(b"".join([*LINES[:3], *LINES[4:], LINES[0], LINES[5]]))
+    assert flood.account(log, SIZE) == (flood.LINE, 2 * flood.LINE)
+
+
+def test_a_file_that_was_being_compressed_counts_once(log: Path) -> None:
+    whole = gzip.compress(b"".join(LINES))
+    for name, part in ((f"{log}.2.gz", whole[: len(whole) // 2]), (f"{log}.gz.tmp", whole)):
+        Path(name).write_bytes(part)
+    Path(f"{log}.2").write_bytes(b"".join(LINES[:5]))
+    log.write_bytes(b"".join(LINES[5:]))
+    assert flood.account(log, SIZE) == (0, 0)
+
+
+def test_a_torn_compressed_file_does_not_hide_the_others(log: Path) -> None:
     whole = gzip.compress(b"".join(LINES))
     Path(f"{log}.2.gz").write_bytes(whole[: len(whole) // 2])
-    log.write_bytes(b"".join(LINES))
-    assert flood.lost(log, SIZE) == 0
+    log.write_bytes(b"".join(LINES[5:]))
+    assert flood.account(log, SIZE).lost <= 5 * flood.LINE
 
 
 @pytest.mark.parametrize("chunk", [flood.LINE, 3 * flood.LINE])

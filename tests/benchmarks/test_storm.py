@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -36,4 +37,12 @@ def test_a_kill_without_a_successor_is_seen(storm: Storm) -> None:
     for _ in range(3):
         storm.strike()
     storm.hear(Birth("b", NOBODY, storm.killed["b"] + 1_000_000))
-    assert storm.figures() == {"p50_ms": 1.0, "p99_ms": 1.0, "kills": 2, "left_out": 1, "never": 1}
+    storm.seconds = 0.5
+    assert storm.figures() == {
+        "p50_ms": 1.0,
+        "p99_ms": inf,
+        "kills": 2,
+        "kills_per_s": 4.0,
+        "left_out": 1,
+        "never": 1,
+    }

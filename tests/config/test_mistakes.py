@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gleitzeitd.config.load import load
 from tests.config.mistaken import mistakes, place, setting
 
 FLAG = "must be true or false"
@@ -371,20 +372,44 @@ def test_a_working_directory_must_be_there(tmp_path: Path, cwd: str) -> None:
 
 
 VARIABLE_FILES = {
-    "that is not there": (None, "there is no such file"),
     "with a line that is no variable": ("A=1\nsecret\n", "2: must be NAME=value, a comment or empty"),
     "of bytes": (b"A=\xff\n", "1:1: byte 2 is not UTF-8: save the file as UTF-8"),
 }
 
 
 @pytest.mark.parametrize(("content", "sentence"), VARIABLE_FILES.values(), ids=VARIABLE_FILES)
-def test_a_file_of_variables_must_be_one(tmp_path: Path, content: str | bytes | None, sentence: str) -> None:
-    if content is not None:
-        (tmp_path / "vars").write_bytes(content if isinstance(content, bytes) else content.encode())
+def test_a_file_of_variables_must_be_one(tmp_path: Path, content: str | bytes, sentence: str) -> None:
+    (tmp_path / "vars").write_bytes(content if isinstance(content, bytes) else content.encode())
     (told,) = mistakes(tmp_path, setting("providers.p.env_file", "[vars]"))
 
     assert told.startswith(f"4:16: providers.p.env_file.0: {tmp_path}/vars:")
     assert told.endswith(sentence)
+
+
+def test_a_file_of_variables_that_is_not_there_is_no_mistake_of_the_config(tmp_path: Path) -> None:
+    load(_written(tmp_path, setting("providers.p.env_file", "[nowhere]")))
+
+
+@pytest.mark.parametrize("of_this_machine", ["cwd: nowhere", "user: nobody-here", "group: none-here"])
+def test_what_this_machine_lacks_is_no_mistake_of_what_is_disabled(
+    tmp_path: Path, of_this_machine: str
+) -> None:
+    text = f"providers:\n  p: {{command: 'true', enabled: ENABLED, {of_this_machine}}}\n"
+
+    assert len(mistakes(tmp_path, text.replace("ENABLED", "true"))) == 1
+    assert load(_written(tmp_path, text.replace("ENABLED", "no"))).disabled == {"p"}
+
+
+def _written(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_first_delay_is_not_above_the_longest(tmp_path: Path) -> None:
+    text = setting("providers.p.restart.initial", "1m")
+
+    assert mistakes(tmp_path, text) == ["5:7: providers.p.restart: initial (60 s) is above max_delay (30 s)"]
 
 
 @pytest.mark.parametrize("name", ["A*", "A=B", r"\0", ""])

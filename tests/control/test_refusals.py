@@ -186,7 +186,8 @@ def test_who_cannot_say_how_it_is(request_: Ask, name: str, code: str, sentence:
 def test_a_command_that_runs_is_neither_healthy_nor_not(request_: Ask) -> None:
     answer = request_("GET", "/v1/providers/sleeper/health").json
 
-    assert answer == {"name": "sleeper", "state": "RUNNING", "healthy": None, "health": {}}
+    alone: dict[str, object] = {"name": "sleeper", "state": "RUNNING", "healthy": None, "health": {}}
+    assert answer == {**alone, "instances": [alone]}
 
 
 @pytest.mark.parametrize("n", ["-1", "x", "", "1.5", "9" * 10])

@@ -296,12 +296,46 @@ def test_providers_are_listed_with_what_they_offer(request_: Ask) -> None:
 
 
 def test_health_is_asked_for_now(request_: Ask) -> None:
-    assert request_("GET", "/v1/providers/probe/health").json == {
-        "name": "probe",
-        "state": "RUNNING",
-        "healthy": True,
-        "health": {"healthy": True, "status": "degraded", "mood": "good"},
-    }
+    health = {"healthy": True, "status": "degraded", "mood": "good"}
+    alone = {"name": "probe", "state": "RUNNING", "healthy": True, "health": health}
+    assert request_("GET", "/v1/providers/probe/health").json == {**alone, "instances": [alone]}
+
+
+def test_of_several_one_that_is_ill_makes_the_provider_ill(tmp_path: Path) -> None:
+    """Seen to fail with the first instance alone asked."""
+    twins = """
+import os
+from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
+
+class Twin(SocketIOProviderClient):
+    async def get_health_status(self):
+        return {"healthy": "#2" not in os.environ["GLEITZEIT_INSTANCE"]}
+"""
+    providers = {"twins": {"class": "twin.Twin", "instances": 2}}
+    with house(tmp_path, providers, {"twin.py": twins}) as h:
+        h.until("twins#1", "RUNNING")
+        h.until("twins#2", "RUNNING")
+        answer = ask(str(h.socket), "GET", "/v1/providers/twins/health").json
+
+        assert (answer["name"], answer["state"], answer["healthy"]) == ("twins", "RUNNING", False)
+        assert [one["name"] for one in answer["instances"]] == ["twins#1", "twins#2"]
+        assert [one["healthy"] for one in answer["instances"]] == [True, False]
+
+
+def test_a_command_with_a_check_is_as_well_as_that_found(tmp_path: Path) -> None:
+    alive = tmp_path / "alive"
+    alive.touch()
+    check = {"kind": "exec", "command": ["test", "-e", str(alive)], "interval": 0.05, "failures": 1}
+    never = {"policy": "never"}
+    with house(tmp_path, {"checked": {**SLEEPER, "health": check, "restart": never}}) as h:
+        h.until("checked", "RUNNING")
+
+        def healthy() -> object:
+            return ask(str(h.socket), "GET", "/v1/providers/checked/health").json["healthy"]
+
+        eventually(lambda: healthy() is True)
+        alive.unlink()
+        eventually(lambda: healthy() is False)
 
 
 def test_a_result_is_the_answer_to_an_invoke(request_: Ask) -> None:

@@ -134,17 +134,19 @@ class Model:
         if isinstance(want, events.Renew) and not is_up:
             return []
         if isinstance(want, events.Stop):
-            return self._want_down(now)
+            return self._want_down(want.hurries, now)
         if life is None:
             self.records.clear()
             self._to_gate()
             return []
         if isinstance(want, events.Start) and is_up:
             return []
+        if not isinstance(want, events.Renew):
+            self.records.clear()
         self.wanted = self.anew = True
         return self._end_gently(life, now) if is_up else []
 
-    def _want_down(self, now: float) -> list[Effect]:
+    def _want_down(self, hurries: bool, now: float) -> list[Effect]:
         was_wanted, life = self.wanted, self.life
         self.wanted = self.anew = False
         if life is None:
@@ -153,7 +155,7 @@ class Model:
         if not life.stage:
             life.stage = "held"
             return []
-        return [] if was_wanted else self._press(life, now)
+        return self._press(life, now) if hurries and not was_wanted else []
 
     def _go_on(self, event: Event, now: float) -> list[Effect]:
         life = self.life
@@ -194,7 +196,7 @@ class Model:
                 return self._press(life, now)
             case events.Disconnected():
                 return self._disconnect(life, now)
-            case events.Failed() if self._may_be_replaced(life):
+            case events.Failed() if life.running_since is not None and self._may_be_replaced(life):
                 return self._end_at_once(life, now)
             case events.Outgrew() if self._may_be_replaced(life):
                 life.failed = True
@@ -276,7 +278,6 @@ class Model:
             self.rest = State.STOPPED
             return []
         if self.anew:
-            self.records.clear()
             self._to_gate()
             return []
         mistake = mistake or (not life.failed and life.code in (78, 126, 127))

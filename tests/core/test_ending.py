@@ -346,3 +346,30 @@ def test_a_stop_that_nobody_answers_is_lost_within_bounds(rules: Rules) -> None:
 )
 def test_an_end_reads_as_a_sentence(end: End, text: str) -> None:
     assert str(end) == text
+
+
+# What the review found.
+
+
+def test_a_stop_that_only_goes_along_hurries_nobody() -> None:
+    process = play(up(CLASS), (9, Stop()), (9, Opened()), (9.5, Stop(hurries=False)))
+    assert process.phase is Phase.DRAINING
+    assert not play(step(up(CLASS), Restart(), 9)[0], (9.5, Stop(hurries=False))).wanted
+
+
+def test_a_schedule_forgives_nothing_and_a_person_does() -> None:
+    crashed = ready(ended(up(CLASS), 5), 6)
+    renewed = ended(play(crashed, (7, Renew("its schedule says so"))), 8)
+    assert (renewed.state, renewed.row, renewed.failures) == (State.WAITING, 1, (5,))
+    restarted = ended(play(crashed, (7, Restart())), 8)
+    assert (restarted.state, restarted.row, restarted.failures) == (State.WAITING, 0, ())
+
+
+def test_health_is_no_matter_before_the_first_readiness() -> None:
+    loading = play(started(CLASS), (1, Registered(1, ready=False)))
+    assert step(loading, Failed(1, "3 checks failed"), 90) == (loading, ())
+
+
+def test_the_first_end_of_a_life_is_the_one_that_counts() -> None:
+    process = play(up(CLASS), (9, Exited(1, End(3))), (9, Exited(1, End(0))))
+    assert process.end == End(3)

@@ -72,9 +72,7 @@ def test_a_chain_starts_in_order() -> None:
         "api": Held("waits for db"),
         "db": Opened(),
     }
-    assert gates(CHAIN, web=waiting(), api=waiting(), db=started(CLASS))["api"] == Held(
-        "waits for db"
-    )
+    assert gates(CHAIN, web=waiting(), api=waiting(), db=started(CLASS))["api"] == Held("waits for db")
     assert gates(CHAIN, web=waiting(), api=waiting(), db=up(CLASS)) == {
         "web": Held("waits for api"),
         "api": Opened(),

@@ -159,7 +159,7 @@ def test_a_start_that_fails_tells_why_on_stderr(daemon: FakeDaemon, ctl: Ctl) ->
 
     assert (done.returncode, done.stdout) == (1, "a: RUNNING, pid 7\n")
     assert done.stderr == (
-        'gleitzeitctl: could not start "b": it is FATAL: no module named foo: see "gleitzeitctl logs b"\n'
+        'gleitzeitctl: could not start "b": it is FATAL: no module named foo: see "gleitzeitctl why b"\n'
     )
 
 
@@ -389,6 +389,18 @@ def test_health_of_one(daemon: FakeDaemon, ctl: Ctl, answer: Any, exit: int, row
 
     assert (done.returncode, done.stdout.splitlines()[1].split()) == (exit, row)
     assert daemon.requests == [Request("GET", "/v1/providers/a/health")]
+
+
+def test_health_has_a_row_for_each_of_several_instances(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply(ILL | {"instances": [WELL | {"name": "a#1"}, ILL | {"name": "a#2"}]}))
+
+    done = ctl("providers", "health", "a")
+
+    assert done.returncode == 1
+    assert [row.split()[:3] for row in done.stdout.splitlines()[1:]] == [
+        ["a#1", "RUNNING", "healthy"],
+        ["a#2", "RUNNING", "unhealthy"],
+    ]
 
 
 AFTER_ALL = (("a", "RUNNING"), ("b", "FATAL"), ("c", "RUNNING"))

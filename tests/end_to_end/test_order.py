@@ -65,6 +65,32 @@ def test_a_stop_takes_the_dependents_along_first_and_a_start_what_is_needed(tmp_
         ]
 
 
+def test_a_stop_that_takes_along_who_is_stopping_already_leaves_it_its_time(tmp_path: Path) -> None:
+    """Seen to fail when any second stop hurried: the dependent was killed in the middle of its work."""
+    (tmp_path / "there").touch()
+    finishes = "trap 'while ! test -e go; do sleep 0.01; done; touch finished; exit 0' TERM; touch up; "
+    slow = web(command=["sh", "-c", f"{finishes} while :; do sleep 0.01; done"], cwd=str(tmp_path))
+    slow["stop"] = {"timeout": 20}
+    with house(tmp_path, {"database": {**DATABASE, "cwd": str(tmp_path)}, "web": slow}) as h:
+        h.until("web", "RUNNING")
+        eventually((tmp_path / "up").exists)
+        for name in ("web", "database"):
+            h.ctl("stop", name, "--no-wait")
+            h.until(name, "STOPPING")
+        (tmp_path / "go").touch()
+        h.until("database", "STOPPED")
+        assert (tmp_path / "finished").exists()
+
+
+def test_one_instance_that_is_started_takes_along_what_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    providers = {"database": {**DATABASE, "cwd": str(tmp_path)}, "web": web(instances=2)}
+    with house(tmp_path, providers, settings={"auto_start": False}) as h:
+        assert h.ctl("start", "web#2").returncode == 0
+        assert h.view("database")["state"] == "RUNNING"
+        assert h.view("web#1")["state"] == "STOPPED"
+
+
 def test_a_crash_of_what_is_needed_leaves_its_dependents_alone(tmp_path: Path) -> None:
     (tmp_path / "there").touch()
     with house(tmp_path, {"database": {**DATABASE, "cwd": str(tmp_path)}, "web": web()}) as h:

@@ -13,7 +13,7 @@ import pytest
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.core.spec import Check, CheckKind, Spec
 from gleitzeitd.hub.registration import Registration
-from tests.hub.peers import Peer, Site, site, spec, twins, until
+from tests.hub.peers import RUNNING, Peer, Site, site, spec, twins, until
 
 pytestmark = pytest.mark.anyio
 
@@ -108,6 +108,25 @@ async def test_no_answer_in_the_check_s_time_is_a_failure() -> None:
         await hub.provider()
         sentence = '1 health checks in a row failed: "tool" did not say how it is within 0.01 s'
         await until(lambda: ("failed", "tool", 1, sentence) in hub.facts)
+        health = {"healthy": False, "error": '"tool" did not say how it is within 0.01 s'}
+        assert registration(hub).health == health
+
+
+@pytest.mark.parametrize("comes_up", ["by its word", "by its check"])
+async def test_what_has_yet_to_come_up_is_not_asked(comes_up: str) -> None:
+    """Seen to fail with checks that begin at the registration: the question comes before the answer."""
+    async with site(checked(replace(AT_ONCE, failures=1))) as hub:
+        hub.hub.registry.stands("tool", replace(RUNNING, fit=comes_up != "by its check"))
+        provider = await hub.provider(ready=comes_up != "by its word")
+        for _ in range(2):
+            await provider.say("dance", {})
+            await provider.next("error")
+        assert "health" not in provider.arrived
+        if comes_up == "by its word":
+            await provider.say("ready", {})
+        hub.hub.registry.stands("tool", RUNNING)
+        await say(provider, healthy=False)
+        await until(lambda: hub.facts[-1][0] == "failed")
 
 
 async def test_a_degraded_provider_is_called_again_after_enough_good_answers() -> None:

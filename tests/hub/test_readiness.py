@@ -22,14 +22,14 @@ async def test_a_provider_may_register_before_it_is_ready() -> None:
         await until(lambda: hub.hub.registry.line("tool").waiting == 1)
         await provider.say("ready", {})
         assert (await provider.next("invoke"))["method"] == "add"
-        assert hub.facts[1:] == [("said", "tool", 1, True)]
+        assert hub.facts[1:] == [("said", "tool", 1, True, "")]
 
 
 async def test_a_provider_that_is_not_ready_is_not_called_until_it_is() -> None:
     async with site(spec()) as hub:
         provider, caller = await hub.provider(), await hub.caller()
-        await provider.say("not_ready", {"reason": "loading"})
-        await until(lambda: ("said", "tool", 1, False) in hub.facts)
+        await provider.say("not_ready", {"reason": "loading\nthe model"})
+        await until(lambda: ("said", "tool", 1, False, "loading the model") in hub.facts)
         await caller.ask()
         await until(lambda: hub.hub.registry.line("tool").waiting == 1)
         await provider.say("ready", {})
@@ -62,6 +62,28 @@ async def test_a_call_for_what_is_not_ready_waits_until_its_deadline() -> None:
         with pytest.raises(CallError) as failure:
             await caller.answer()
         assert failure.value.code == "deadline_exceeded"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_that_nobody_took_in_time_says_why(stream: bool) -> None:
+    """Seen to fail without the reason of its standing."""
+    async with site(spec()) as hub:
+        hub.hub.registry.stands("tool", replace(STARTING, state=State.WAITING, reason="waits for db (FATAL)"))
+        caller = await hub.caller()
+        await caller.ask(timeout=0.05, stream=stream)
+        error = (await caller.next("end" if stream else "result"))["error"]
+        assert error["code"] == "deadline_exceeded"
+        assert error["message"] == '"tool" was not ready within 0.05 s: waits for db (FATAL)'
+
+
+async def test_a_call_that_only_found_everybody_busy_does_not_say_that_nobody_was_ready() -> None:
+    async with site(spec(concurrency=1)) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        await caller.ask("1")
+        await provider.next("invoke")
+        await caller.ask("2", timeout=0.05)
+        message = (await caller.next("result"))["error"]["message"]
+        assert message == '"tool" add had no answer within 0.05 s'
 
 
 async def test_a_call_waits_for_what_is_held_at_the_gate() -> None:

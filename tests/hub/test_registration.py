@@ -119,6 +119,31 @@ async def test_a_newer_connection_of_one_generation_takes_the_place_of_the_older
         assert (await newer.next("invoke"))["method"] == "add"
 
 
+async def test_a_registration_that_is_refused_takes_nobody_s_place() -> None:
+    """Seen to fail with the older connection closed before the newer is looked at."""
+    async with site(spec()) as hub:
+        token = hub.hub.registry.tokens.issue("tool", 1)
+        older, newer = await hub.peer(PROVIDERS, token), await hub.peer(PROVIDERS, token)
+        await older.register(name="tool")
+        assert (await newer.register(name="tool", models="m"))["ok"] is False
+        caller = await hub.caller()
+        await caller.ask()
+        assert (await older.next("invoke"))["method"] == "add"
+
+
+async def test_the_connections_of_a_life_that_is_over_are_closed() -> None:
+    """Seen to fail with connections that are only forgotten, on which one may register again."""
+    async with site(spec(), spec("other")) as hub:
+        token = hub.hub.registry.tokens.issue("tool", 1)
+        registered, idle = await hub.peer(PROVIDERS, token), await hub.peer(PROVIDERS, token)
+        await registered.register(name="tool")
+        bystander = await hub.provider("other")
+        hub.hub.registry.exited("tool", 1, "exited with 0", {})
+        await until(lambda: not registered.client.connected and not idle.client.connected)
+        assert bystander.client.connected
+        assert [one.name for one in hub.hub.registry.registrations()] == ["other"]
+
+
 async def test_a_second_registration_on_one_connection_is_refused() -> None:
     async with site(spec()) as hub:
         provider = await hub.provider()

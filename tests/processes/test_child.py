@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import anyio
 import pytest
 
+from gleitzeitd.core.spec import CommandTarget, Spec
 from gleitzeitd.processes.child import Child, Launch
 from gleitzeitd.processes.containment import strays
 from gleitzeitd.processes.logs.lines import LONGEST_LINE
 from gleitzeitd.processes.logs.output import Output, Reader
+from gleitzeitd.processes.refusal import refusal
 from tests.processes.waiting import eventually_here
 
 pytestmark = pytest.mark.anyio
@@ -311,3 +314,75 @@ def _carries(pid: int) -> bool:
 def read(path: str) -> bytes:
     with open(path, "rb") as file:
         return file.read()
+
+
+# What goes wrong with us.
+
+
+TRACER = """
+import ctypes, sys, time
+assert ctypes.CDLL(None).ptrace(0x4206, int(sys.argv[1]), None, None) == 0  # PTRACE_SEIZE
+print(flush=True)
+time.sleep(1000)
+"""
+
+
+async def test_who_is_dead_but_traced_holds_nobody_up() -> None:
+    """Its tracer does not look. Broken once by a wait that did not return to the loop."""
+    child = born(("sleep", "1000"))
+    with subprocess.Popen([sys.executable, "-c", TRACER, str(child.pid)], stdout=subprocess.PIPE) as tracer:
+        assert tracer.stdout is not None
+        if not tracer.stdout.readline():
+            pytest.skip("needs the right to trace")
+        child.signal(signal.SIGKILL)
+        await eventually_here(lambda: (stat := strays.Stat.of(child.pid)) and stat.state == "Z")
+        assert not child.has_ended()
+        with anyio.move_on_after(0.05) as scope:
+            await child.exited()
+        assert scope.cancelled_caught
+        tracer.kill()
+    with anyio.fail_after(20):
+        assert await child.exited() == -signal.SIGKILL
+    os.close(child.stdout)
+    os.close(child.stderr)
+
+
+async def test_its_status_is_kept_though_what_follows_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken once: the next who asked waited for a process that was reaped."""
+    child = born(shell("exit 7"))
+    monkeypatch.setattr(child, "_why_killed", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        await child.exited()
+    assert await child.exited() == 7
+    os.close(child.stdout)
+    os.close(child.stderr)
+
+
+async def test_who_was_given_up_is_nobodys() -> None:
+    before, siblings = descriptors(), set[int]()
+    child = Child(Launch(("sleep", "1000"), ENVIRONMENT, MARK), siblings)
+    child.give_up()
+    child.signal(signal.SIGTERM)
+    os.close(child.stdout)
+    os.close(child.stderr)
+
+    assert (siblings, descriptors(), child.has_ended()) == (set(), before, True)
+    os.kill(child.pid, signal.SIGKILL)
+    assert os.waitpid(child.pid, 0)[1] == signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("exc", "is_mistake"),
+    [
+        (FileNotFoundError(2, "none", "tool"), True),
+        (PermissionError(13, "not allowed", "/there"), True),
+        (FileNotFoundError(2, "none", "/proc/sys/x"), False),
+        (PermissionError(13, "not allowed"), False),
+        (BlockingIOError(11, "again", "tool"), False),
+    ],
+)
+def test_only_a_program_that_cannot_be_executed_is_a_mistake(exc: OSError, is_mistake: bool) -> None:
+    """Broken once by the number alone: what we lacked ended it for good."""
+    spec = Spec("p", "tool", CommandTarget(("tool",)), cwd="/there")
+
+    assert refusal(spec, exc)[1] is is_mistake

@@ -112,6 +112,7 @@ def test_an_env_file_is_read_at_each_spawn_and_env_wins_over_it(tmp_path: Path) 
         pytest.param(lambda path: None, "cannot be read: No such file or directory", id="none"),
         pytest.param(Path.mkdir, "cannot be read: Is a directory", id="a directory"),
         pytest.param(lambda path: os.mkfifo(path), "is not a file", id="a FIFO"),
+        pytest.param(lambda path: path.write_bytes(b"A" * (2**20 + 1)), "is larger than 1 MiB", id="large"),
         pytest.param(lambda path: path.write_bytes(b"A=\xff"), "is not UTF-8 text", id="not text"),
     ],
 )
@@ -120,8 +121,10 @@ def test_an_env_file_that_cannot_be_read_is_named(
 ) -> None:
     path = tmp_path / "secrets.env"
     make(path)
+    before = os.listdir("/proc/self/fd")
 
     with pytest.raises(ConfigError) as raised:
         child_environment({}, spec(env_file=(str(path),)))
 
     assert str(raised.value) == f"{path}: the env_file {why}"
+    assert os.listdir("/proc/self/fd") == before

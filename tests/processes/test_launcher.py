@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from gleitzeitd.core.spec import Identity, Limits
+from gleitzeitd.processes import launcher
 from gleitzeitd.processes.child import Child, Launch
 from gleitzeitd.processes.containment.enclosure import Enclosure
 from tests.processes.enclosed import ENVIRONMENT, lives, nursery, python, shell
@@ -244,6 +245,7 @@ told(launcher._become, None, "daemon")
 told(launcher._be_nice, -5)
 told(launcher._limit, 10**9)
 told(launcher._become, "nobody", None)
+print(launcher._become("nobody", None)["USER"])
 """
 
 
@@ -260,6 +262,7 @@ async def test_who_may_not_become_somebody_says_so() -> None:
         "cannot set nice to -5: Permission denied",
         f"cannot set limits.nofile to 1000000000: the hard limit is {hard}",
         "done",
+        "nobody",
     ]
 
 
@@ -284,3 +287,11 @@ async def test_what_no_process_can_be_given_is_an_error_at_once() -> None:
     for argv in ((), ("a\0b",)):
         with pytest.raises(ValueError, match="NUL"):
             Child(replace(PLAIN, argv=argv, identity=Identity(nice=1)), set())
+
+
+@pytest.mark.parametrize("is_limited", [True, False])
+def test_limits_that_do_not_hold_are_said(capfd: pytest.CaptureFixture[str], is_limited: bool) -> None:
+    launcher._enter("/nonexistent/cgroup.procs", is_limited)
+    why = "its limits are not enforced: the cgroup cannot be entered: No such file or directory\n"
+
+    assert capfd.readouterr().err == (why if is_limited else "")

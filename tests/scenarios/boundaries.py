@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from tests.scenarios.common import AT_ONCE, SLEEPER, all_are, never_running, onl
 
 START_SECONDS = 0.1
 TIMEOUT = 0.5
+EARLY = -0.05
+"""Seconds from the deciding moment that leave no doubt which came first."""
 LATE = f"""
 import os, time
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
@@ -41,19 +43,24 @@ def false_is_never_running(root: Path, *, lives: int) -> None:
         only_legal(h)
 
 
-def exits_around_start_seconds(root: Path, *, lives: int, offsets: Iterable[float]) -> None:
-    """`offsets` are seconds from the moment that makes a command RUNNING to its end."""
+def exits_around_start_seconds(root: Path, *, lives: int, offsets: Sequence[float]) -> None:
+    """`offsets` are seconds from the moment that makes a command RUNNING to its end.
+
+    Who ends that much before it that no machine is so slow is never RUNNING.
+    """
     block = {"start_seconds": START_SECONDS, **AT_ONCE}
     providers = {
         f"mayfly{number}": {"command": ["sleep", f"{START_SECONDS + offset:.4f}"], **block}
         for number, offset in enumerate(offsets)
     }
-    with house(root, providers) as h, observed(h, room(len(providers))):
+    early = [name for name, offset in zip(providers, offsets, strict=True) if offset <= EARLY]
+    with house(root, providers) as h, observed(h, room(len(providers))) as seen:
         eventually(
             lambda: all(view["restarts"] >= lives for view in views(h).values()), f"{lives} lives each"
         )
         h.client.post("/v1/stop", {"names": ["all"]})
         all_are(h, "STOPPED")
+        never_running(h, seen, early)
         only_legal(h)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.house import House, eventually, house
 from tests.invariants import MIB, Bounds
-from tests.kept import entries, kept
+from tests.kept import entries, kept, misplaced
 from tests.observer import observed
 from tests.scenarios.common import all_are, becomes, only_legal, room, views
 
@@ -24,18 +24,20 @@ WORDS = 600
 FLOOD = """
 import os, sys
 
-size, wrote = int(sys.argv[1]), 0
-lines = b"".join(b"%0100d\\n" % number for number in range(300))
-odd = b"\\0\\xff\\xfe not text\\n\\n" + b"long " * 8000 + b"\\n"
+size, wrote, said = int(sys.argv[1]), 0, {1: 0, 2: 0}
+plain = [b"x" * 90] * 300
+odd = [b"\\0\\xff\\xfe not text\\n", b"long " * 8000]
 while wrote < size:
-    for descriptor, text in ((1, lines), (2, lines), (1, odd)):
-        view = memoryview(text)
+    for descriptor, lines in ((1, plain), (2, plain), (1, odd)):
+        numbered = enumerate(lines, said[descriptor])
+        view = memoryview(b"".join(b"#%d %s\\n" % each for each in numbered))
+        said[descriptor] += len(lines)
         while view:
             count = os.write(descriptor, view)
             wrote += count
             view = view[count:]
 with open("part." + sys.argv[2], "w") as file:
-    file.write(str(wrote))
+    file.write("%d %d %d" % (wrote, said[1], said[2]))
 os.rename("part." + sys.argv[2], "wrote." + sys.argv[2])
 """
 GASP = f"""
@@ -84,7 +86,7 @@ time.sleep(1000)
 
 
 def floods(root: Path, *, children: int, size: int) -> None:
-    """Everything is kept, all of it and in whole lines, and meanwhile the daemon answers."""
+    """Everything is kept, each line once and in its place, and meanwhile the daemon answers."""
     providers = {
         f"flood{number}": {
             "command": ["python3", "-SE", "flood.py", str(size), f"flood{number}"],
@@ -100,7 +102,10 @@ def floods(root: Path, *, children: int, size: int) -> None:
             eventually((root / f"wrote.{name}").exists, f"{name} has written all")
         all_are(h, "EXITED")
         for name in providers:
-            balanced(h, name, int((root / f"wrote.{name}").read_text()))
+            wrote, out, err = map(int, (root / f"wrote.{name}").read_text().split())
+            balanced(h, name, wrote)
+            gaps = h.view(name)["dropped_output"] > 0
+            assert misplaced(_logs(h), name, {"stdout": out, "stderr": err}, gaps=gaps) == []
 
 
 def balanced(h: House, name: str, wrote: int, width: int | None = None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import signal
 import socket
@@ -18,10 +17,18 @@ import pytest
 
 from tests.house import House, eventually, house
 from tests.invariants import Bounds
+from tests.kept import entries
 from tests.observer import observed
-from tests.scenarios.common import SLEEPER
+from tests.scenarios.common import SLEEPER, becomes
 
-PIDS = Path("/sys/fs/cgroup/pids")
+HIERARCHIES = (
+    ("pids", Path("/sys/fs/cgroup/pids")),
+    ("", Path("/sys/fs/cgroup")),
+    ("", Path("/sys/fs/cgroup/unified")),
+)
+"""Where the pids controller may be, and how /proc/PID/cgroup names it: its own mount, or the unified one."""
+PRINTS = ["sh", "-c", "echo begun; exec sleep 1000"]
+"""Its line makes the daemon start the log's writer too, which needs room as the child does."""
 Connect = Callable[[], socket.socket]
 
 
@@ -92,24 +99,55 @@ def limited_processes(daemon: int) -> Iterator[Callable[[str], None]]:
 
     RLIMIT_NPROC does not bind root, hence a control group. Skips the test where there is none to be had.
     """
-    group = PIDS / f"gleitzeit-test-{os.getpid()}-{daemon}"
-    try:
-        group.mkdir()
-        (group / "cgroup.procs").write_text(str(daemon))
-    except OSError as exc:
-        pytest.skip(f"needs a control group of the pids controller that can be written to: {exc}")
+    group, home = _group_of_its_own(daemon)
     try:
         yield lambda most: _write(group / "pids.max", most)
     finally:
         # What it started meanwhile may live on: it goes back to where it was.
         for pid in (group / "cgroup.procs").read_text().split():
             with contextlib.suppress(ProcessLookupError):
-                (PIDS / "cgroup.procs").write_text(pid)
+                _write(home / "cgroup.procs", pid)
         eventually(lambda: _removed(group), f"the control group {group} is empty")
 
 
+def _group_of_its_own(daemon: int) -> tuple[Path, Path]:
+    """A new control group that the daemon is in, and the one that it was in. Skips where there is none."""
+    refusals = []
+    for controller, mount in HIERARCHIES:
+        group, home = mount / f"gleitzeit-test-{os.getpid()}-{daemon}", _home(daemon, controller, mount)
+        try:
+            join(group, daemon)
+        except OSError as exc:
+            refusals.append(str(exc))
+        else:
+            return group, home
+    pytest.skip(f"needs a control group of the pids controller that can be written to: {refusals}")
+
+
+def _home(pid: int, controller: str, mount: Path) -> Path:
+    """The control group that a process is in; the uppermost where its own is out of sight."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(",") and (mount / path.lstrip("/")).is_dir():
+            return mount / path.lstrip("/")
+    return mount
+
+
+def join(group: Path, pid: int) -> None:
+    """Put a process into a new control group that can limit it; no group is left by an OSError."""
+    group.mkdir()
+    try:
+        _write(group / "pids.max", "max")
+        _write(group / "cgroup.procs", str(pid))
+    except OSError:
+        group.rmdir()
+        raise
+
+
 def _write(path: Path, text: str) -> None:
-    path.write_text(text)
+    # Never makes a file: in a directory that is no control group it would look like one.
+    with path.open("r+b", buffering=0) as file:
+        file.write(text.encode())
 
 
 def _removed(group: Path) -> bool:
@@ -120,19 +158,28 @@ def _removed(group: Path) -> bool:
 
 def fork_fails(root: Path, *, rounds: int = 1) -> None:
     """EAGAIN from fork is a failure with a deadline, and is over when there is room."""
-    sleeper = {**SLEEPER, "start_seconds": 0, "restart": {"initial": 0, "intensity": 0, "max_delay": 0.5}}
+    restart = {"initial": 0, "intensity": 0, "max_delay": 0.5}
+    sleeper = {"command": PRINTS, "start_seconds": 0, "restart": restart, "max_retry_attempts": 0}
     with (
         house(root, {"sleeper": sleeper}) as h,
         observed(h),
         limited_processes(h.daemon.pid) as limit,
     ):
-        for _ in itertools.repeat(None, rounds):
+        for life in range(1, rounds + 1):
+            _have_begun(h, life)
             pid = h.until("sleeper", "RUNNING")["pid"]
             limit("1")
             os.kill(pid, signal.SIGKILL)
             view = h.until("sleeper", "BACKOFF")
-            assert '"sleep" cannot be started: ' in view["reason"]
+            assert '"sh" cannot be started: ' in view["reason"]
             assert view["next_in"] is not None
             limit("max")
             h.until("sleeper", "RUNNING")
+        _have_begun(h, rounds + 1)
         assert "Traceback" not in h.said()
+
+
+def _have_begun(h: House, lives: int) -> None:
+    """Wait until the log has the line of every life, and nothing else."""
+    logs = Path(h.environment["LOGS_DIRECTORY"])
+    becomes(lambda: [one.text for one in entries(logs, "sleeper")], [b"begun"] * lives, "what was printed")

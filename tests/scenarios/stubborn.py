@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -116,7 +117,9 @@ def stubborn_house(root: Path, families: Families) -> Iterator[tuple[House, Obse
     finally:
         for pids in families.left().values():
             for pid in pids:
-                os.kill(pid, signal.SIGKILL)
+                # One that has just died by itself must not hide the failure that led here.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def stop_ends_all(root: Path, *, cleared: bool, copies: int = 1) -> None:

@@ -17,8 +17,8 @@ from gleitzeitd.core.events import End
 from gleitzeitd.core.spec import Check
 from gleitzeitd.core.verdict import Outcome
 from gleitzeitd.processes.checks.shortage import is_shortage, words
+from gleitzeitd.processes.checks.unended import Key, Unended
 from gleitzeitd.processes.child import Child
-from gleitzeitd.processes.containment import strays
 from gleitzeitd.processes.containment.enclosure import Enclosure
 from gleitzeitd.processes.containment.strays import Stat
 from gleitzeitd.processes.launch import Launch
@@ -28,18 +28,34 @@ KEPT = 512
 AT_ONCE = 64 * 1024
 CLEARING = 2.0
 """Seconds until what was killed and does not vanish is given up."""
+PAUSE = 0.002
+"""Seconds between two reads, so that others have their turn while a check floods."""
+TRY_AGAIN = 0.05
+"""Seconds until what we lacked the means for is tried again."""
 
 
 class Execution:
     """One exec check of one life. Two of it never run at once."""
 
-    def __init__(self, check: Check, launch: Launch, siblings: set[int], enclosure: Enclosure) -> None:
-        """`launch` says as whom, where, with what and under which mark it runs; the rest is for Child."""
+    def __init__(
+        self,
+        check: Check,
+        launch: Launch,
+        siblings: set[int],
+        enclosure: Enclosure,
+        unended: Unended,
+        key: Key,
+    ) -> None:
+        """`launch` says as whom, where, with what and under which mark it runs.
+
+        `siblings` and `enclosure` are for Child; `unended` keeps under `key` what could not be ended.
+        """
         self._check = check
         self._launch = replace(launch, argv=check.argv, stdin=b"")
         self._siblings = siblings
         self._enclosure = enclosure
-        self._left: list[Stat] = []
+        self._unended = unended
+        self._key = key
 
     async def ask(self) -> Outcome:
         began = anyio.current_time()
@@ -48,9 +64,8 @@ class Execution:
         return Outcome(ok, f'check "{program}": {why}' if why else "", anyio.current_time() - began)
 
     async def _result(self) -> tuple[bool | None, str]:
-        self._left = [stat for stat in self._left if _is_there(stat)]
-        if self._left:
-            left = ", ".join(map(str, self._left))
+        if unended := self._unended.of(self._key):
+            left = ", ".join(map(str, unended))
             return False, f"what the last one left does not end although it was killed: {left}"
         try:
             async with self._spawned() as child:
@@ -68,33 +83,36 @@ class Execution:
         try:
             yield child
         finally:
-            await self._clear(child)
-            os.close(child.stdout)
-            os.close(child.stderr)
+            try:
+                await self._clear(child)
+            finally:
+                os.close(child.stdout)
+                os.close(child.stderr)
 
     async def _clear(self, child: Child) -> None:
         """End all of it. What cannot be ended is remembered, so that it stays the only one."""
-        if not child.has_ended():
-            child.kill()
         with anyio.move_on_after(CLEARING, shield=True):
-            await child.exited()
-            await child.clear()
+            await _end(child)
             return
-        leader = Stat.of(child.pid) if child.pid in self._siblings else None
-        others = self._siblings - {child.pid}
-        self._left = strays.remains(child.pid, self._launch.marker, others)
-        if leader is not None:
-            self._left.append(leader)
-            # It is reaped like anything adopted, whenever it ends.
-            self._siblings.discard(child.pid)
+        # It is reaped like anything adopted, whenever it ends.
+        self._siblings.discard(child.pid)
+        left = [Stat.of(int(said.split()[0])) for said in child.survivors()]
+        self._unended.add(self._key, (stat for stat in left if stat is not None))
 
-    async def _outcome(self, child: Child) -> tuple[bool, str]:
+    async def _outcome(self, child: Child) -> tuple[bool | None, str]:
         stdout, stderr = Tail(child.stdout), Tail(child.stderr)
-        async with anyio.create_task_group() as reading:
-            reading.start_soon(stdout.run)
-            reading.start_soon(stderr.run)
-            code = await self._exit_status(child)
-            reading.cancel_scope.cancel()
+        code: int | None = None
+        lacking: OSError | None = None
+        try:
+            async with anyio.create_task_group() as reading:
+                reading.start_soon(stdout.run)
+                reading.start_soon(stderr.run)
+                code = await self._exit_status(child)
+                reading.cancel_scope.cancel()
+        except* OSError as group:
+            lacking = _first(group)
+        if lacking is not None:
+            return None if is_shortage(lacking) else False, f"cannot be watched: {words(lacking)}"
         # What it wrote last is still in the pipes.
         stdout.read()
         stderr.read()
@@ -113,9 +131,21 @@ class Execution:
         return await child.exited() if child.has_ended() else None
 
 
-def _is_there(stat: Stat) -> bool:
-    now = Stat.of(stat.pid)
-    return now is not None and now.started == stat.started and now.is_alive
+async def _end(child: Child) -> None:
+    """Kill it and all it started until nothing is left, also when we lack the means to at first."""
+    while True:
+        with contextlib.suppress(OSError):
+            if not child.has_ended():
+                child.kill()
+            await child.exited()
+            await child.clear()
+            return
+        await anyio.sleep(TRY_AGAIN)
+
+
+def _first(group: BaseExceptionGroup[OSError]) -> OSError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 class Tail:
@@ -128,6 +158,7 @@ class Tail:
     async def run(self) -> None:
         """Read until the last writer closed it."""
         while self.read():
+            await anyio.sleep(PAUSE)
             await anyio.wait_readable(self._descriptor)
 
     def read(self) -> bool:

@@ -1,8 +1,8 @@
 """Looks up the addresses of names for the checks, so that a name server that stalls holds up nobody else.
 
-A look-up cannot be cancelled: its thread stays until the C library gives up. So each name has one thread at
-most, which everybody who asks for it shares, and a daemon thread, which nobody waits for at the end. The
-loop's own executor would fill up with stalled look-ups, and would have the daemon wait for them.
+A look-up cannot be cancelled: its thread stays until the C library gives up. So each host and port has one
+thread at most, which everybody who asks for them shares, and a daemon thread, which nobody waits for at the
+end. The loop's own executor would fill up with stalled look-ups, and would have the daemon wait for them.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from gleitzeitd.core.spec import Check
 from gleitzeitd.core.verdict import Outcome
 from gleitzeitd.processes.checks.lookup import Address, Lookup
 from gleitzeitd.processes.checks.net import open_socket, within
+from gleitzeitd.processes.checks.shortage import is_shortage
 
 
 async def connect(check: Check, lookup: Lookup) -> Outcome:
@@ -38,5 +39,6 @@ async def _attempt(host: str, port: int, lookup: Lookup) -> str:
         for address in addresses:
             attempts.start_soon(connect_to, address)
     if len(failures) == len(addresses):
-        raise failures[-1]
+        # Whom we lacked the means to ask could have been well.
+        raise next(filter(is_shortage, failures), failures[-1])
     return ""

@@ -18,6 +18,7 @@ from gleitzeitd.processes.checks.execution import Execution
 from gleitzeitd.processes.checks.http import get
 from gleitzeitd.processes.checks.lookup import Lookup
 from gleitzeitd.processes.checks.tcp import connect
+from gleitzeitd.processes.checks.unended import Unended
 from gleitzeitd.processes.child import OPEN
 from gleitzeitd.processes.containment.enclosure import Enclosure
 from gleitzeitd.processes.launch import Launch
@@ -34,6 +35,7 @@ class Checks:
         self._siblings = siblings
         self._enclosure = enclosure
         self._lookup = Lookup()
+        self._unended = Unended()
         self._numbers = numbers(1)
 
     def asker(self, check: Check, launch: Launch) -> Ask:
@@ -47,7 +49,10 @@ class Checks:
             case CheckKind.TCP:
                 return partial(connect, check, self._lookup)
             case CheckKind.EXEC:
-                return Execution(check, self._marked(launch), self._siblings, self._enclosure).ask
+                # The next generation must not start another beside what this one could not end.
+                instance = launch.marker.rpartition(":")[0]
+                left = self._unended, (instance, check.argv)
+                return Execution(check, self._marked(launch), self._siblings, self._enclosure, *left).ask
             case CheckKind.PROVIDER:
                 raise ValueError("a provider is asked over its connection with the hub")
 

@@ -35,10 +35,12 @@ class Group:
         """Raises OSError; ESRCH when it is dead already."""
         write(self.path / "cgroup.procs", str(pid))
 
-    def kill(self) -> None:
-        """SIGKILL to everything in it, at once."""
+    def kill(self) -> bool:
+        """SIGKILL to everything in it, at once; whether that could be done."""
         with contextlib.suppress(OSError):
             write(self.path / "cgroup.kill", "1")
+            return True
+        return False
 
     def is_populated(self) -> bool:
         """Whether anything in it, or in cgroups that it made itself, lives."""

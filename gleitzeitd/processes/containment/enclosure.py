@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from gleitzeitd.core.errors import OccupiedError
 from gleitzeitd.core.spec import Spec
 from gleitzeitd.processes.containment import descriptors, limits
 from gleitzeitd.processes.containment.cgroup import Unavailable
@@ -29,14 +30,24 @@ class Enclosure:
 
 @contextlib.contextmanager
 def enclosure(record: Path, specs: Iterable[Spec]) -> Iterator[Enclosure]:
-    """Make it, before the first spawn; nothing may be alive in it at the end. `record` is a path."""
+    """Make it, before the first spawn; nothing may be alive in it at the end. `record` is a path.
+
+    Raises OccupiedError when that cannot be written.
+    """
     nursery, why = _nursery()
     limits.enforce(specs, nursery.path if nursery is not None else None, why)
     with contextlib.ExitStack() as held:
         if nursery is not None:
             held.callback(nursery.close)
-        kept = held.enter_context(Record(record, nursery.path if nursery is not None else None))
+        kept = held.enter_context(_record(record, nursery))
         yield Enclosure(nursery, kept, descriptors.raise_own_limit())
+
+
+def _record(path: Path, nursery: Nursery | None) -> Record:
+    try:
+        return Record(path, nursery.path if nursery is not None else None)
+    except OSError as exc:
+        raise OccupiedError(f"the record of processes {path} cannot be written: {exc.strerror}") from exc
 
 
 def _nursery() -> tuple[Nursery | None, str]:

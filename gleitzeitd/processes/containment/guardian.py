@@ -12,6 +12,7 @@ from __future__ import annotations
 
 # `signal` itself would make enums of them all, and is a tenth of this process.
 import _signal as signal  # type: ignore[import-not-found]
+import errno
 import os
 import sys
 import time
@@ -22,8 +23,11 @@ PAUSE = 0.02
 READY = b"!"
 """Said when no signal ends it any more."""
 FAREWELL = b"."
-Place = tuple[int, int, int]
-"""Parent, session and start time of a living process."""
+GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
+"""Errors by which a process is not there, or hidden from us. By any other nothing is known of it."""
+SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+Place = tuple[int, int, int, bool]
+"""Parent, session and start time of a process, and whether it is alive: it may be a zombie."""
 
 
 def main() -> None:
@@ -32,7 +36,7 @@ def main() -> None:
     pid, started, record = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     if _last_word() != FAREWELL and _is_over(pid, started):
         cgroups, leaders = read(record, pid, started)
-        end(pid, started, leaders, cgroups or sys.argv[4])
+        end(pid, started, leaders, cgroups or sys.argv[4], is_at_once=True)
 
 
 def _last_word() -> bytes:
@@ -47,16 +51,20 @@ def _last_word() -> bytes:
 def _is_over(pid: int, started: int) -> bool:
     """Whether the daemon is dead: its files are closed a moment before it is."""
     give_up = time.monotonic() + PATIENCE
-    while is_alive(pid, started):
-        if time.monotonic() > give_up:
-            return False
+    while time.monotonic() < give_up:
+        try:
+            if not is_alive(pid, started):
+                return True
+        except OSError:
+            pass  # We lack the means to know.
         time.sleep(PAUSE)
-    return True
+    return False
 
 
 def is_alive(pid: int, started: int) -> bool:
+    """Raises OSError when that cannot be known."""
     place = _place(pid)
-    return place is not None and place[2] == started
+    return place is not None and place[2] == started and place[3]
 
 
 def boot() -> str:
@@ -80,44 +88,69 @@ def read(record: str, pid: int, started: int) -> tuple[str, dict[int, int]]:
     leaders = dict[int, int]()
     if author(record) != (pid, started):
         return "", leaders
-    with open(record) as file:
-        cgroups = file.readline().rstrip("\n").split(" ", 3)[3]
+    with open(record, errors="surrogateescape") as file:
+        cgroups = [*file.readline().rstrip("\n").split(" ", 3), ""][3]
         for line in file:
-            words = line[1:].split()
-            # The last line may have been written half.
-            if line.endswith("\n") and line[0] == "-":
-                leaders.pop(int(words[0]), None)
-            elif line.endswith("\n") and line[0] == "+":
-                leaders[int(words[0])] = int(words[1])
+            # The last line may have been written half, as any other when the disk was full.
+            if line.endswith("\n"):
+                _note(line, leaders)
     return cgroups, leaders
 
 
-def end(pid: int, started: int, leaders: dict[int, int], cgroups: str = "") -> tuple[int, list[int]]:
-    """Kill everything of a dead daemon until nothing is left; how many were killed, and who did not die."""
+def _note(line: str, leaders: dict[int, int]) -> None:
+    """What a line says. One that cannot be read says nothing."""
+    words = line[1:].split()
+    try:
+        if line[0] == "-":
+            leaders.pop(int(words[0]), None)
+        elif line[0] == "+":
+            leaders[int(words[0])] = int(words[1])
+    except (ValueError, IndexError):
+        return
+
+
+def end(
+    pid: int, started: int, leaders: dict[int, int], cgroups: str = "", is_at_once: bool = False
+) -> tuple[int, list[int]]:
+    """Kill everything of a dead daemon until nothing is left; how many were killed, and who did not die.
+
+    `is_at_once`: the daemon has just died, so that no number in its record is somebody else's yet.
+    """
     mark = b"GLEITZEIT_INSTANCE=%d:%d:" % (pid, started)
     known = dict[int, int]()
+    sure = set(leaders) if is_at_once else set[int]()
+    left = dict[int, int]()
     quiet, give_up = 0, time.monotonic() + PATIENCE
     while quiet < 2:  # A child that was being spawned gets its mark only with its exec.
-        known.update(_inside(cgroups))
-        _kill_groups(cgroups)
-        left = _family(mark, leaders, known)
+        if quiet == 0 and time.monotonic() > give_up:
+            return len(known), list(left)
+        try:
+            known.update(_inside(cgroups))
+            _kill_groups(cgroups)
+            left = _family(mark, leaders, known, sure)
+        except OSError:
+            quiet = -1  # Not all of them can be seen now.
         known.update(left)
         for found, born in left.items():
             _kill(found, born)
         quiet = 0 if left else quiet + 1
-        if left and time.monotonic() > give_up:
-            return len(known), list(left)
         time.sleep(PAUSE)
     _remove_groups(cgroups)
     return len(known), []
 
 
-def _family(mark: bytes, leaders: dict[int, int], known: dict[int, int]) -> dict[int, int]:
-    """Whoever of the daemon's is alive, with its start time."""
+def _family(mark: bytes, leaders: dict[int, int], known: dict[int, int], sure: set[int]) -> dict[int, int]:
+    """Whoever of the daemon's is alive, with its start time. Raises OSError.
+
+    `sure` are the sessions that are certainly the daemon's; it grows.
+    """
     places = {pid: place for pid in _pids() if (place := _place(pid)) is not None}
-    family = {pid: place[2] for pid, place in places.items() if known.get(pid) == place[2]}
-    for pid, (_, session, started) in places.items():
-        if _is_in(session, leaders, places) or _carries(pid, mark):
+    family = {
+        pid: place[2] for pid, place in places.items() if known.get(pid) == place[2] or _carries(pid, mark)
+    }
+    sure.update(_sessions(leaders, places, family))
+    for pid, (_, session, started, _) in places.items():
+        if session in sure and _is_as_recorded(session, leaders, places):
             family[pid] = started
     grew = True
     while grew:
@@ -125,12 +158,23 @@ def _family(mark: bytes, leaders: dict[int, int], known: dict[int, int]) -> dict
         family.update(below)
         grew = bool(below)
     family.pop(os.getpid(), None)
-    return family
+    return {pid: started for pid, started in family.items() if places[pid][3]}
 
 
-def _is_in(session: int, leaders: dict[int, int], places: dict[int, Place]) -> bool:
-    """Whether a session is that of a recorded leader, and not of one that was given its number later."""
-    return session in leaders and (session not in places or places[session][2] == leaders[session])
+def _sessions(leaders: dict[int, int], places: dict[int, Place], family: dict[int, int]) -> set[int]:
+    """The recorded sessions that still are the daemon's: their leader is there, or one of the family is in
+    it. In one without either the number may have been given to a stranger, who has died as well."""
+    theirs = {places[pid][1] for pid in family}
+    return {
+        leader
+        for leader, started in leaders.items()
+        if leader in theirs or (leader in places and places[leader][2] == started)
+    }
+
+
+def _is_as_recorded(session: int, leaders: dict[int, int], places: dict[int, Place]) -> bool:
+    """Whether its leader, if it is there, dead or alive, is the one that was recorded."""
+    return session not in places or places[session][2] == leaders[session]
 
 
 def _pids() -> list[int]:
@@ -138,20 +182,22 @@ def _pids() -> list[int]:
 
 
 def _place(pid: int) -> Place | None:
-    """None when it is not alive."""
+    """None when it is not there. Raises OSError."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
-    except OSError:
+    except GONE:
         return None
-    return None if fields[0] in b"ZX" else (int(fields[1]), int(fields[3]), int(fields[19]))
+    return int(fields[1]), int(fields[3]), int(fields[19]), fields[0] not in (b"Z", b"X")
 
 
 def _carries(pid: int, mark: bytes) -> bool:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             return b"\0" + mark in b"\0" + file.read()
-    except OSError:
+    except OSError as exc:
+        if exc.errno in SHORT:
+            raise
         return False
 
 
@@ -185,7 +231,7 @@ def _inside(cgroups: str) -> dict[int, int]:
                 pids = [int(word) for word in file.read().split()]
         except OSError:
             continue
-        found.update((pid, place[2]) for pid in pids if (place := _place(pid)) is not None)
+        found.update((pid, place[2]) for pid in pids if (place := _place(pid)) is not None and place[3])
     return found
 
 

@@ -53,10 +53,10 @@ def _wanted(limits: Limits) -> Iterator[str]:
 
 def enable(home: Path, controller: str) -> str:
     """Let the cgroups in `home` have a controller; why that cannot be, or nothing."""
-    if controller not in _words(home.parent / "cgroup.controllers"):
+    if controller not in words(home.parent / "cgroup.controllers"):
         return f"the cgroup {home.parent} has no {controller} controller (systemd: Delegate=yes)"
     try:
-        if controller not in _words(home.parent / "cgroup.subtree_control"):
+        if controller not in words(home.parent / "cgroup.subtree_control"):
             _enable_above(home, controller)
         cgroup.write(home / "cgroup.subtree_control", f"+{controller}")
     except OSError as exc:
@@ -79,14 +79,15 @@ def release(home: Path) -> None:
     if not (home / cgroup.DAEMON).exists():
         return
     for directory in (home, home.parent):
-        for controller in _words(home / "cgroup.controllers"):
+        for controller in words(home / "cgroup.controllers"):
             with contextlib.suppress(OSError):
                 cgroup.write(directory / "cgroup.subtree_control", f"-{controller}")
     with contextlib.suppress(OSError):
         cgroup.write(home.parent / "cgroup.procs", str(os.getpid()))
 
 
-def _words(path: Path) -> list[str]:
+def words(path: Path) -> list[str]:
+    """Those in a file; none when it cannot be read."""
     with contextlib.suppress(OSError):
         return path.read_text().split()
     return []

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
@@ -20,12 +22,16 @@ import structlog
 from gleitzeitd.core.spec import Limits
 from gleitzeitd.processes.containment import cgroup, strays
 from gleitzeitd.processes.containment.cgroup import Group
-from gleitzeitd.processes.containment.limits import release, settings
+from gleitzeitd.processes.containment.limits import release, settings, words
 from gleitzeitd.processes.containment.strays import Stat
 
 log = structlog.get_logger("gleitzeitd")
 PASSES = 20
 """Looks for what was born meanwhile: one that forks as fast as it can is found by its session, too."""
+LOOKING = 0.5
+"""Seconds for all these looks."""
+SETTLING = 2.0
+"""Seconds until the next is spawned all the same: better one in the wrong cgroup than a daemon that waits."""
 
 
 class Nursery:
@@ -38,10 +44,15 @@ class Nursery:
         self._mover.submit(int).result()
         self._last: Future[Group | None] | None = None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether whoever was spawned last is where it belongs."""
+        return self._last is None or self._last.done()
+
     def settle(self) -> None:
-        """Wait until whoever was spawned last is where it belongs."""
+        """Wait until that is so. Who would not hold up others asks before."""
         if self._last is not None:
-            self._last.result()
+            futures.wait([self._last], SETTLING)
             self._last = None
 
     def prepare(self, name: str, limits: Limits) -> Group | None:
@@ -59,7 +70,7 @@ class Nursery:
 
     def enforces(self, limits: Limits) -> bool:
         """Whether a cgroup here would hold anything to one of these."""
-        controllers = (self.path / "cgroup.subtree_control").read_text().split()
+        controllers = words(self.path / "cgroup.subtree_control")
         return any(file.partition(".")[0] in controllers for file, _ in settings(limits))
 
     def place(self, pid: int, name: str, siblings: AbstractSet[int]) -> Future[Group | None]:
@@ -71,29 +82,43 @@ class Nursery:
         return self._last
 
     def _place(self, pid: int, name: str, siblings: AbstractSet[int]) -> Group | None:
+        # Whatever is wrong with one must not keep the next from being spawned.
         try:
-            group = self._make(name)
+            group = self._entered(pid, name)
+        except Exception as exc:
+            log.warning("cannot use a cgroup", name=name, error=str(exc))
+            return None
+        try:
+            self._gather(group, partial(_roots, pid, name, siblings))
+        except Exception as exc:
+            # Its leader is in it, and with it whatever comes.
+            log.warning("cannot find all that belongs in a cgroup", name=name, error=str(exc))
+        return group
+
+    def _entered(self, pid: int, name: str) -> Group:
+        """A cgroup with a process in it. Raises OSError."""
+        group = self._make(name)
+        try:
             # Who is dead already may have left something all the same.
             with contextlib.suppress(ProcessLookupError):
                 group.add(pid)
-            for _ in range(PASSES):
-                if not self._gather(group, pid, siblings):
-                    break
-        except Exception as exc:
-            # Whatever is wrong with one must not keep the next from being spawned.
-            log.warning("cannot use a cgroup", name=name, error=str(exc))
-            return None
+        except OSError:
+            group.remove()
+            raise
         return group
 
-    def _gather(self, group: Group, pid: int, siblings: AbstractSet[int]) -> bool:
-        """Fetch what was born outside; whether there was any."""
-        here = cgroup.place_of("self")
-        born = strays.lineage(partial(_roots, pid, siblings))
-        outside = [stat.pid for stat in born if cgroup.place_of(stat.pid) == here]
-        for stray in outside:
-            with contextlib.suppress(ProcessLookupError):
-                group.add(stray)
-        return bool(outside)
+    def _gather(self, group: Group, roots: Callable[[], Iterable[Stat]]) -> None:
+        """Fetch what was born outside, until there is none or it takes too long."""
+        here, give_up = cgroup.place_of("self"), time.monotonic() + LOOKING
+        for _ in range(PASSES):
+            outside = [stat.pid for stat in strays.lineage(roots) if cgroup.place_of(stat.pid) == here]
+            for stray in outside:
+                with contextlib.suppress(ProcessLookupError):
+                    group.add(stray)
+                if time.monotonic() > give_up:
+                    return
+            if not outside:
+                return
 
     def _make(self, name: str) -> Group:
         path = self.path / name
@@ -107,9 +132,11 @@ class Nursery:
         Group(self.path).remove()
 
 
-def _roots(pid: int, siblings: AbstractSet[int]) -> Iterator[Stat]:
-    """A child and all orphans that are in no other child's session."""
+def _roots(pid: int, mark: str, siblings: AbstractSet[int]) -> Iterator[Stat]:
+    """A child and all orphans that are in no other child's session and carry no other life's mark."""
     others = siblings - {pid}
-    for stat in map(Stat.of, {pid, *strays.children_of(os.getpid())} - others):
-        if stat is not None and stat.session not in others:
+    for stat in map(Stat.look, {pid, *strays.children_of(os.getpid())} - others):
+        if stat is None or stat.session in others:
+            continue
+        if stat.pid == pid or strays.mark_of(stat.pid) in ("", mark):
             yield stat

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from functools import lru_cache
@@ -11,10 +12,12 @@ PERHAPS = "perhaps out of memory: the kernel has killed for want of memory since
 
 
 def kills() -> int:
-    """How many processes the kernel killed for want of memory on this machine, ever."""
-    with open("/proc/vmstat", "rb") as file:
-        counted = re.search(rb"^oom_kill (\d+)", file.read(), re.MULTILINE)
-    return int(counted[1]) if counted else 0
+    """How many processes the kernel killed for want of memory on this machine, ever; 0 if it does not say."""
+    # With ProcSubset=pid there is no such file.
+    with contextlib.suppress(OSError), open("/proc/vmstat", "rb") as file:
+        if counted := re.search(rb"^oom_kill (\d+)", file.read(), re.MULTILINE):
+            return int(counted[1])
+    return 0
 
 
 def kills_lately() -> int:

@@ -8,6 +8,7 @@ nothing of it was left.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 from typing import Self
@@ -29,6 +30,7 @@ class Record:
         self._living = dict[int, int]()
         self._file = -1
         self._lines = 0
+        self._is_torn = False
         self._begin()
 
     def _begin(self) -> None:
@@ -40,14 +42,17 @@ class Record:
         file = os.open(draft, flags, 0o600)
         living = "".join(f"+{pid} {started}\n" for pid, started in self._living.items())
         try:
-            os.write(file, (self._first + living).encode())
+            if not _is_written(file, self._first + living):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.rename(draft, self.path)
         except OSError:
             os.close(file)
+            with contextlib.suppress(OSError):
+                os.unlink(draft)
             raise
         if self._file >= 0:
             os.close(self._file)
-        self._file, self._lines = file, len(self._living)
+        self._file, self._lines, self._is_torn = file, len(self._living), False
 
     def spawned(self, pid: int) -> None:
         """It leads a session: that names what has cleared its environment and is in no cgroup."""
@@ -64,7 +69,8 @@ class Record:
     def _add(self, line: str) -> None:
         # What cannot be written is still marked, and is in its cgroup.
         with contextlib.suppress(OSError):
-            os.write(self._file, line.encode())
+            # After half a line, on a full disk, the next one must not become a part of it.
+            self._is_torn = not _is_written(self._file, f"\n{line}" if self._is_torn else line)
             self._lines += 1
             if self._lines > LONGEST + len(self._living):
                 self._begin()
@@ -77,3 +83,9 @@ class Record:
         os.close(self._file)
         if not self._living:
             self.path.unlink(missing_ok=True)
+
+
+def _is_written(file: int, text: str) -> bool:
+    """Whether all of it is. Raises OSError."""
+    content = text.encode(errors="surrogateescape")
+    return os.write(file, content) == len(content)

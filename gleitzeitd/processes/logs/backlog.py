@@ -11,7 +11,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
@@ -43,15 +43,28 @@ class Close:
 Item = Chunk | Gap | Close
 
 
+class Progress:
+    """When the writer last got on, with whichever output: one disk that hangs holds up all of them."""
+
+    def __init__(self) -> None:
+        self.last = 0.0
+
+    def make(self) -> None:
+        self.last = time.monotonic()
+
+
 class Backlog:
-    def __init__(self, wake: Callable[[], None]) -> None:
-        """`wake`: there is something again, after there was nothing."""
+    def __init__(self, wake: Callable[[], bool], progress: Progress) -> None:
+        """`wake`: there is something again, after there was nothing. False when nobody can be woken now."""
         self.dropped = 0
         self._wake = wake
+        self._progress = progress
         self._items: deque[Item] = deque()
         self._held = 0
+        self._taken = 0
         self._is_idle = True
-        self._progress = 0.0
+        self._is_roused = False
+        self._since = 0.0
         self._change = threading.Condition()
         self._room: tuple[asyncio.AbstractEventLoop, anyio.Event] | None = None
 
@@ -93,17 +106,23 @@ class Backlog:
 
     def _rouse(self) -> None:
         with self._change:
-            if not self._is_idle:
+            if self._is_roused:
                 return
-            self._is_idle = False
-            self._progress = time.monotonic()
-        self._wake()
+            if self._is_idle:
+                self._is_idle, self._since = False, time.monotonic()
+            self._is_roused = True
+        if not self._wake():
+            # There may be a thread for it by the time that something more is printed.
+            self._is_roused = False
 
     async def room(self) -> None:
         """Wait until one may read on, or until the writer has stood still for too long."""
-        while (left := self._progress + PATIENCE - time.monotonic()) > 0 and (room := self._news_of_room()):
+        while (left := self._patience()) > 0 and (room := self._news_of_room()):
             with anyio.move_on_after(left):
                 await room.wait()
+
+    def _patience(self) -> float:
+        return max(self._since, self._progress.last) + PATIENCE - time.monotonic()
 
     def _news_of_room(self) -> anyio.Event | None:
         with self._change:
@@ -122,16 +141,19 @@ class Backlog:
             while self._items and limit > 0:
                 taken.append(self._items.popleft())
                 limit -= taken[-1].cost
+                self._taken += taken[-1].cost
             if not taken:
-                self._is_idle = True
+                self._is_idle, self._is_roused = True, False
                 self._change.notify_all()
         return taken
 
-    def settle(self, taken: Iterable[Item]) -> None:
-        """They are written, or given up."""
+    def settle(self, size: int | None = None) -> None:
+        """So much of what was taken is written, or given up; without `size`, all that is left of it."""
+        self._progress.make()
         with self._change:
-            self._held -= sum(item.cost for item in taken)
-            self._progress = time.monotonic()
+            size = self._taken if size is None else size
+            self._taken -= size
+            self._held -= size
             room = self._room if not self.is_full else None
             if room is not None:
                 self._room = None

@@ -73,6 +73,31 @@ class Chunk:
             written = max(0, written - length)
         return kept
 
+    def is_open(self, written: int) -> bool | None:
+        """Whether the first `written` bytes of `cri()` end within a line; None when they hold no record."""
+        is_open = None
+        for record, _ in self._cut():
+            length = len(record.cri())
+            if written < length - len(record.line) - 1:
+                break
+            is_open = record.partial
+            written -= length
+        return is_open
+
+    @property
+    def ends_open(self) -> bool:
+        """Whether its last record is a part of a line that goes on."""
+        return self.goes_on and not self.data.endswith(b"\n")
+
+    def split(self, count: int) -> Iterator[Chunk]:
+        """About `count` chunks of much the same size, cut between lines: their records are the same."""
+        size = len(self.data) // count
+        start = 0
+        while start < len(self.data):
+            end = self.data.find(b"\n", start + size) + 1 or len(self.data)
+            yield replace(self, data=self.data[start:end])
+            start = end
+
     def last(self, count: int) -> tuple[Chunk, int]:
         """The chunk without all but its last `count` records, and how many these are."""
         if not self._is_plain():

@@ -95,7 +95,11 @@ class LogFile:
         now = time.monotonic()
         if now < self._rotate_again:
             return False
+        held = self._size
         if not self._is_another():
+            if self._size < held:
+                # Somebody else copied and emptied it.
+                return True
             try:
                 self._archive.rotate()
             except OSError as exc:

@@ -16,6 +16,7 @@ import structlog
 
 from gleitzeitd.core.spec import Logs
 from gleitzeitd.processes.logs.archive import Packing
+from gleitzeitd.processes.logs.backlog import Progress
 from gleitzeitd.processes.logs.sink import Sink
 
 log = structlog.get_logger("gleitzeitd")
@@ -26,7 +27,7 @@ LEFT_OVER = 10
 
 
 class Worker:
-    """A thread that does one job after the other. It starts with the first."""
+    """A thread that does one job after the other. It begins with the first at the latest."""
 
     def __init__(self, name: str, nice: int = 0, between: Between = lambda: None) -> None:
         """`between` is called between jobs, and again after the seconds that it answers with."""
@@ -36,23 +37,33 @@ class Worker:
         self._start = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    def put(self, job: Job) -> None:
+    def put(self, job: Job) -> bool:
+        """False when there are too many threads for one more: the job is not done."""
+        try:
+            self.begin()
+        except RuntimeError:
+            return False
+        self._jobs.put(job)
+        return True
+
+    def begin(self) -> None:
+        """Have the thread. Raises RuntimeError when there are too many."""
         with self._start:
             if self._thread.ident is None:
-                # Where there are too many threads now, it is tried again with the next job.
-                with contextlib.suppress(RuntimeError):
-                    self._thread.start()
-        self._jobs.put(job)
+                self._thread.start()
 
     def _run(self) -> None:
         if self._nice:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         while True:
             try:
                 with contextlib.suppress(queue.Empty):
                     self._jobs.get(timeout=self._between())()
             except Exception as exc:  # One instance's mistake must not end the output of all.
-                log.error("output failed", error=f"{type(exc).__name__}: {exc}")
+                # Where it is said there may be no room either.
+                with contextlib.suppress(Exception):
+                    log.error("output failed", error=f"{type(exc).__name__}: {exc}")
 
 
 class Writer:
@@ -61,20 +72,27 @@ class Writer:
     def __init__(self) -> None:
         self._writing = Worker("output", between=self._ask_again)
         self._packing = Worker("gzip", LEFT_OVER)
+        self._progress = Progress()
         self._refused = set[Sink]()
         self._is_late = False
 
+    def begin(self) -> None:
+        """Have the threads before they are scarce: children that need many may leave none for us."""
+        self._writing.begin()
+        self._packing.begin()
+
     def sink(self, instance: str, path: str, logs: Logs) -> Sink:
-        def wake() -> None:
-            self._writing.put(work)
+        def wake() -> bool:
+            return self._writing.put(work)
 
         def work() -> None:
             self._work(sink)
 
         def pack(packing: Packing) -> None:
-            self._packing.put(lambda: self._pack(sink, packing))
+            if not self._packing.put(lambda: self._pack(sink, packing)):
+                self._publish(sink, packing, is_complete=False)
 
-        sink = Sink(instance, path, logs, wake, pack)
+        sink = Sink(instance, path, logs, wake, pack, self._progress)
         return sink
 
     def close(self, sink: Sink, timeout: float) -> bool:
@@ -84,16 +102,23 @@ class Writer:
         return not self._is_late
 
     def _work(self, sink: Sink) -> None:
+        goes_on = True
         try:
             goes_on = sink.work()
         finally:
             (self._refused.discard if sink.retry is None else self._refused.add)(sink)
-        self._is_late = False
-        if goes_on:
-            self._writing.put(lambda: self._work(sink))
+            self._is_late = False
+            if goes_on:
+                self._writing.put(lambda: self._work(sink))
 
     def _pack(self, sink: Sink, packing: Packing) -> None:
-        is_complete = packing.run()
+        is_complete = False
+        try:
+            is_complete = packing.run()
+        finally:
+            self._publish(sink, packing, is_complete)
+
+    def _publish(self, sink: Sink, packing: Packing, is_complete: bool) -> None:
         self._writing.put(lambda: sink.archive.publish(packing, is_complete))
 
     def _ask_again(self) -> float | None:
@@ -107,4 +132,4 @@ class Writer:
 
 
 WRITER = Writer()
-"""Of this process: its threads start with the first byte that is to be written."""
+"""Of this process: its threads start with the supervisor, or with the first byte that is to be written."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from gleitzeitd.core.spec import Check, CheckKind
 from gleitzeitd.core.verdict import Outcome
@@ -35,7 +36,7 @@ INSTANCE = Launch(("false",), {"PATH": os.environ["PATH"]}, MARK, stdin=b"secret
 LONG = 20.0
 """Seconds for what has to end by itself."""
 SHORT = 0.1
-"""Seconds for what never will; enough to do some mischief first."""
+"""Seconds for what never will."""
 
 
 def family() -> list[int]:
@@ -176,21 +177,42 @@ async def test_it_is_executed_as_its_instance_is_but_reads_nothing(
 
 
 STUBBORN = {
-    "it sleeps": "exec sleep 1000",
-    "it ignores every signal": "trap '' TERM HUP INT; while :; do sleep 1000; done",
-    "it has stopped itself": "kill -STOP $$",
-    "it has closed its output": "exec >&- 2>&-; exec sleep 1000",
-    "it floods": "exec cat /dev/zero",
-    "it forks": "sleep 1000 & sleep 1000 & wait",
-    "it forks out of its session": "setsid sh -c 'setsid sleep 1000 & sleep 1000; :' & wait",
-    "its orphans ignore every signal": "(setsid sh -c 'trap : TERM; sleep 1000; :' &); exec sleep 1000",
+    "it sleeps": ": >$FLAG; exec sleep 1000",
+    "it ignores every signal": "trap '' TERM HUP INT; : >$FLAG; while :; do sleep 1000; done",
+    "it has stopped itself": (
+        "(until grep -q '^State:.T' /proc/$$/status; do sleep 0.001; done; : >$FLAG) & kill -STOP $$"
+    ),
+    "it has closed its output": "exec >&- 2>&-; : >$FLAG; exec sleep 1000",
+    "it floods": "head -c 9999 /dev/zero; : >$FLAG; exec cat /dev/zero",
+    "it forks": "sleep 1000 & sleep 1000 & : >$FLAG; wait",
+    "it forks out of its session": (
+        "setsid sh -c 'setsid sh -c \": >$FLAG; sleep 1000; :\" & sleep 1000; :' & wait"
+    ),
+    "its orphans ignore every signal": (
+        "(setsid sh -c 'trap : TERM; : >$FLAG; sleep 1000; :' &); exec sleep 1000"
+    ),
 }
 
 
+@pytest.fixture
+def flagged(flag: Path, monkeypatch: pytest.MonkeyPatch) -> Launch:
+    """Of checks whose time begins to run when they have raised $FLAG."""
+
+    class Flagged(Child):
+        def __init__(self, launch: Launch, *args: Any) -> None:
+            super().__init__(launch, *args)
+            eventually(lambda: os.path.exists(launch.env.get("FLAG", "/")))
+
+    monkeypatch.setattr(checks_exec, "Child", Flagged)
+    return replace(INSTANCE, env={**INSTANCE.env, "FLAG": str(flag)})
+
+
 @pytest.mark.parametrize("script", STUBBORN.values(), ids=STUBBORN)
-async def test_without_an_answer_in_time_all_of_it_is_killed(siblings: set[int], script: str) -> None:
+async def test_without_an_answer_in_time_all_of_it_is_killed(
+    siblings: set[int], flagged: Launch, script: str
+) -> None:
     """Broken once by killing the group only."""
-    outcome = await asked(siblings, script, SHORT)
+    outcome = await asker(siblings, "sh", "-c", script, within=SHORT, launch=flagged)()
 
     assert (outcome.ok, outcome.reason) == (False, 'check "sh": no answer within 0.1 s')
 
@@ -208,17 +230,61 @@ async def test_what_it_said_until_then_is_told(siblings: set[int], monkeypatch: 
 
 
 async def test_what_it_says_at_the_very_end_is_told(
-    siblings: set[int], monkeypatch: pytest.MonkeyPatch
+    siblings: set[int], flag: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Broken once by trusting that the last words are read before the exit is seen."""
-    wait_readable = anyio.wait_readable
+    wait_readable, waiting = anyio.wait_readable, list[int]()
 
     async def only_exits(descriptor: int) -> None:
-        await (wait_readable(descriptor) if is_pidfd(descriptor) else anyio.sleep_forever())
+        if is_pidfd(descriptor):
+            return await wait_readable(descriptor)
+        waiting.append(descriptor)
+        if len(waiting) == 2:
+            os.close(os.open(flag, os.O_CREAT))
+        await anyio.sleep_forever()
 
     monkeypatch.setattr(anyio, "wait_readable", only_exits)
 
-    assert (await asked(siblings, "sleep 0.1; echo no; exit 3")).reason == 'check "sh": exited with 3: no'
+    outcome = await asked(siblings, f"{until(flag)}; echo no; exit 3")
+
+    assert outcome.reason == 'check "sh": exited with 3: no'
+
+
+async def test_when_it_cannot_be_watched_nobody_has_failed(
+    siblings: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken once by expecting the error itself where its group comes: it ended the whole watch."""
+    wait_readable, failures = anyio.wait_readable, iter(range(4))
+
+    async def lacking(descriptor: int) -> None:
+        if next(failures, None) is not None:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        await wait_readable(descriptor)
+
+    monkeypatch.setattr(anyio, "wait_readable", lacking)
+    outcome = await asked(siblings, "sleep 1000 & sleep 1000; :")
+
+    assert outcome.ok is None
+    assert outcome.reason == 'check "sh": cannot be watched: Cannot allocate memory'
+    assert next(failures, None) is None
+
+
+async def test_between_two_reads_of_a_flood_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken once by reading on at once: a flooding check kept the loop busy for all its time."""
+    ours, theirs = os.pipe2(os.O_NONBLOCK)
+    os.write(theirs, b"once")
+    monkeypatch.setattr(checks_exec, "PAUSE", 1000)
+    tail = Tail(ours)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(tail.run)
+        await eventually_here(lambda: tail.last_words)
+        os.write(theirs, b" more")
+        for _ in range(50):
+            await checkpoint()
+        assert tail.last_words == "once"
+        tasks.cancel_scope.cancel()
+    os.close(ours)
+    os.close(theirs)
 
 
 async def test_an_output_that_was_closed_is_not_read_again_and_again() -> None:
@@ -264,7 +330,9 @@ async def test_a_check_that_is_cancelled_is_killed_with_all_it_started(siblings:
         tasks.cancel_scope.cancel()
 
 
-async def test_to_end_a_check_does_not_end_its_instance(siblings: set[int], flag: Path) -> None:
+async def test_to_end_a_check_does_not_end_its_instance(
+    siblings: set[int], flag: Path, flagged: Launch
+) -> None:
     """Broken once by giving it the mark of the instance: what that had in other sessions was killed."""
     orphaned = Child(replace(INSTANCE, argv=("sh", "-c", leaving(flag))), siblings)
     await orphaned.exited()
@@ -272,7 +340,11 @@ async def test_to_end_a_check_does_not_end_its_instance(siblings: set[int], flag
     await eventually_here(lambda: len(family()) == 2)
     living = family()
 
-    assert (await asked(siblings, "(setsid sleep 1000 &); exec sleep 1000", SHORT)).ok is False
+    # The flag is up since the orphan raised it: now it is for the check to do so.
+    os.unlink(flag)
+    script = "(setsid sh -c ': >$FLAG; sleep 1000; :' &); exec sleep 1000"
+    outcome = await asker(siblings, "sh", "-c", script, within=SHORT, launch=flagged)()
+    assert outcome.ok is False
     assert family() == living
 
     instance.kill()
@@ -354,6 +426,27 @@ async def test_what_a_check_started_and_cannot_be_ended_keeps_it_from_starting_m
     mortal()
     await ended(left)
     assert (await ask()).ok
+
+
+async def test_what_one_life_could_not_end_keeps_the_next_from_starting_more(
+    siblings: set[int], mortal: Callable[[], None], flag: Path
+) -> None:
+    """Broken once by remembering it in each life for itself: each crash of the instance left one more."""
+    checks = Checks(siblings)
+
+    def asker_of(marker: str) -> Ask:
+        check = Check(CheckKind.EXEC, argv=("sh", "-c", leaving(flag)), timeout=LONG)
+        return checks.asker(check, replace(INSTANCE, marker=f"{os.getpid()}:{marker}"))
+
+    assert (await asker_of("c:1")()).ok
+    (left,) = family()
+    assert f"does not end although it was killed: {left} " in (await asker_of("c:2")()).reason
+
+    mortal()
+    # Another instance is asked all the same.
+    assert (await asker_of("d:1")()).ok
+    await ended(left)
+    assert (await asker_of("c:3")()).ok
 
 
 async def ended(pid: int) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from gleitzeitd.core.errors import OccupiedError
 from gleitzeitd.core.spec import CommandTarget, Limits, Spec
 from gleitzeitd.processes.child import Child, Launch
 from gleitzeitd.processes.containment import cgroup, limits, oom
@@ -301,3 +302,54 @@ async def test_a_number_is_not_given_away_before_its_cgroup_has_it(monkeypatch: 
         async with lives(Launch(shell("exit 3"), ENVIRONMENT, "1:1:p:1"), Enclosure(made)) as child:
             assert await child.exited() == 3
     assert moved == [True]
+
+
+async def test_who_is_in_its_cgroup_stays_there_though_others_cannot_be_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Broken once by forgetting the cgroup: what was born in it outlived its leader."""
+
+    def none(_: object) -> None:
+        raise OSError("no more")
+
+    with nursery() as made, structlog.testing.capture_logs() as logs:
+        assert made.is_settled
+        with monkeypatch.context() as patched:
+            patched.setattr("gleitzeitd.processes.containment.strays.lineage", none)
+            child = Child(Launch(("sleep", "1000"), ENVIRONMENT, "1:1:p:1"), set(), Enclosure(made))
+            made.settle()
+        assert cgroup.place_of(child.pid) == f"{place(made)}/1:1:p:1"
+        child.kill()
+        await child.exited()
+        await child.clear()
+        os.close(child.stdout)
+        os.close(child.stderr)
+    assert [line["event"] for line in logs] == ["cannot find all that belongs in a cgroup"]
+
+
+async def test_a_cgroup_that_cannot_be_entered_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise PermissionError("no")
+
+    monkeypatch.setattr(Group, "add", none)
+    with nursery() as made:
+        async with lives(Launch(("true",), ENVIRONMENT, "1:1:p:1"), Enclosure(made)) as child:
+            await child.exited()
+            assert not (made.path / "1:1:p:1").exists()
+        # What is asked of a directory that is gone is no error of a start.
+        monkeypatch.setattr(made, "path", made.path / "gone")
+        assert not made.enforces(Limits(memory=1))
+        monkeypatch.undo()
+
+
+def test_a_record_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OccupiedError, match="no/record cannot be written"):
+        enclosure(tmp_path / "no" / "record", []).__enter__()
+
+
+def test_a_machine_that_counts_no_kills_has_had_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("builtins.open", none)
+    assert oom.kills() == 0

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -255,9 +256,72 @@ def test_a_forged_record_kills_no_stranger(tmp_path: Path) -> None:
     with sleeper("") as stranger:
         stat = strays.Stat.of(stranger.pid)
         assert stat is not None
-        lines = f"+{stat.pid} {stat.started - 1}", f"+{DEAD + 1} 7", "-nonsense", "half"
-        assert clear_predecessor(record_of(tmp_path / "record", DEAD, 5, *lines[:2])) == 0
+        lines = (
+            f"+{stat.pid} {stat.started - 1}",
+            f"+{DEAD + 1} 7",
+            "-nonsense",
+            "half",
+            "+12+345 99",
+            "+7",
+            "",
+        )
+        assert clear_predecessor(record_of(tmp_path / "record", DEAD, 5, *lines)) == 0
         assert is_alive(stranger)
+
+
+@pytest.mark.parametrize("is_at_once", [True, False])
+def test_a_session_without_its_leader_is_trusted_only_at_once(tmp_path: Path, is_at_once: bool) -> None:
+    """Days later its number may be that of a stranger, who has died as well. Broken once by trusting it."""
+    script = f"echo $$ $(cut -d' ' -f22 /proc/$$/stat) >{tmp_path}/leader; sleep 1000 & echo $!"
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        stranger = int(process.stdout.readline())
+        process.wait(20)
+        pid, started = map(int, (tmp_path / "leader").read_text().split())
+        try:
+            ended, left = guardian.end(DEAD, 5, {pid: started}, is_at_once=is_at_once)
+            assert (ended, left, alive(stranger)) == (int(is_at_once), [], not is_at_once)
+        finally:
+            if alive(stranger):
+                os.kill(stranger, signal.SIGKILL)
+
+
+@pytest.mark.anyio
+async def test_a_guardian_stays_when_something_is_left(tmp_path: Path) -> None:
+    """Broken once by a farewell all the same."""
+    siblings = set[int]()
+    with Record(tmp_path / "record") as record:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(partial(guard, is_clear=lambda: False), record, siblings)
+            (pid,) = siblings
+            tasks.cancel_scope.cancel()
+    # It would have gone already: nothing waits for its end.
+    assert alive(pid)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def test_half_a_record_is_an_error_before_it_replaces_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "record").write_text("whole")
+    monkeypatch.setattr(os, "write", lambda _, content: len(content) - 1)
+    with pytest.raises(OSError, match="No space"):
+        Record(tmp_path / "record")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
+
+
+def test_half_a_line_does_not_take_the_next_one_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    with sleeper("") as one, sleeper("") as two, Record(tmp_path / "record") as record:
+        monkeypatch.setattr(os, "write", lambda file, content: write(file, content[:3]))
+        record.spawned(one.pid)
+        monkeypatch.undo()
+        record.spawned(two.pid)
+        _, leaders = guardian.read(str(record.path), os.getpid(), own_start())
+        assert list(leaders) == [two.pid]
 
 
 @pytest.mark.parametrize("content", ["", "nonsense", "a b c d\n", "\0" * 100])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gleitzeitd.processes.containment import strays
+from gleitzeitd.processes.containment import guardian, strays
 from gleitzeitd.processes.containment.strays import MARKER, Stat
 from tests.house import eventually
 
@@ -99,7 +101,7 @@ def test_who_was_seen_before_is_known_by_its_start(sleeper: subprocess.Popen[byt
     who is in the session of one that has the number."""
     stat, nobody = stat_of(sleeper), 2**22 + 1
 
-    assert strays.remains(nobody, "1:q:1", known={stat.pid: stat.started}) == [stat]
+    assert strays.remains(nobody, "1:q:1", known={stat.pid: stat.started})[0].pid == stat.pid
     assert strays.remains(nobody, "1:q:1", known={stat.pid: stat.started - 1}) == []
     # The one that is gone may have been the leader of a session.
     assert strays.remains(nobody, "1:q:1", known={nobody - 1: 7}) == []
@@ -141,3 +143,40 @@ def test_no_status_that_somebody_waits_for_is_taken(sleeper: subprocess.Popen[by
 
     strays.reap_adopted(set())
     assert Stat.of(sleeper.pid) is None
+
+
+def test_a_dead_one_that_nobody_waits_for_hides_no_other(sleeper: subprocess.Popen[bytes]) -> None:
+    """As a job of the shell that became the daemon. Broken once by ending the search at it."""
+    with subprocess.Popen(["true"]) as first:
+        for pid in (first.pid, sleeper.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        for kept, reaped in ((first, sleeper), (sleeper, first)):
+            if Stat.of(kept.pid) is not None and Stat.of(reaped.pid) is not None:
+                strays.reap_adopted({kept.pid})
+                assert (stat_of(kept).state, Stat.of(reaped.pid)) == ("Z", None)
+
+
+def test_who_cannot_be_signalled_keeps_nobody_else_alive(
+    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For want of descriptors. Broken once by letting it rise."""
+
+    def none(_: int) -> int:
+        raise OSError(errno.ENFILE, "no more")
+
+    monkeypatch.setattr(os, "pidfd_open", none)
+    strays.kill(stat_of(sleeper))
+
+
+def test_who_cannot_be_looked_at_is_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.EMFILE, "no more")
+
+    monkeypatch.setattr("builtins.open", none)
+    assert Stat.of(os.getpid()) is None
+    with pytest.raises(OSError, match="no more"):
+        Stat.look(os.getpid())
+    with pytest.raises(OSError, match="no more"):
+        guardian.is_alive(os.getpid(), 1)

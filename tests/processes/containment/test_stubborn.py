@@ -14,6 +14,7 @@ import pytest
 
 from gleitzeitd.processes.child import Child, Launch
 from gleitzeitd.processes.containment import strays
+from gleitzeitd.processes.containment.cgroup import Group
 from gleitzeitd.processes.containment.enclosure import Enclosure
 from tests.processes.enclosed import ENVIRONMENT, alive, lives, numbers, nursery, python, shell
 from tests.processes.waiting import eventually_here
@@ -240,3 +241,29 @@ async def test_who_does_not_die_is_named(tmp_path: Path) -> None:
         assert words[0].startswith(f"{child.pid} python")
         assert "(state D" in words[0]
     assert child.survivors() == []
+
+
+async def test_all_that_hid_itself_is_ended_however_deep(tmp_path: Path) -> None:
+    """Broken once by killing the uppermost alone."""
+    inner = f"{FORGET} sh -c 'echo $$ >>{tmp_path}/pids; sleep 1000; :' &"
+    script = f'({FORGET} sh -c "{inner} sleep 1000; :" &)'.replace("$$", "\\$\\$")
+    children = set(strays.children_of(os.getpid()))
+    process = await anyio.run_process(["sh", "-c", script], stdout=None, stderr=None)
+    assert process.returncode == 0
+    await eventually_here(lambda: numbers(tmp_path / "pids"))
+    with anyio.fail_after(20):
+        await strays.end_adopted(children)
+    assert not any(map(alive, numbers(tmp_path / "pids")))
+    assert set(strays.children_of(os.getpid())) <= children
+
+
+async def test_a_cgroup_that_cannot_be_killed_is_killed_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken once by trying that alone, for ever."""
+    monkeypatch.setattr(Group, "kill", lambda _: False)
+    script = f"({FORGET} sh -c 'echo $$ >>{tmp_path}/pids; sleep 1000; :' &); sleep 1000"
+    with nursery() as made:
+        async with lives(Launch(shell(script), ENVIRONMENT, "1:1:p:1"), Enclosure(made)):
+            await eventually_here(lambda: numbers(tmp_path / "pids"))
+    assert not any(map(alive, numbers(tmp_path / "pids")))
