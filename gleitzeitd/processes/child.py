@@ -114,7 +114,7 @@ class Child:
             # Until then its number must not become anybody else's.
             await asyncio.wait([asyncio.wrap_future(self._placed)])
         # One that is traced is told to its tracer first, who may be stopped.
-        while not self.has_ended():  # noqa: ASYNC110 - nobody tells when
+        while not self.has_ended():
             self._signal_group(signal.SIGKILL)
             await anyio.sleep(UNTRACED)
         return self._reap()

@@ -96,6 +96,8 @@ class Supervisor:
         self._children = set[int]()
         self._checks = Checks(self._children)
         self._enclosure = OPEN
+        self._is_clear = False
+        """Nothing of any instance is left for a guardian to end."""
 
     def tell(self, name: str, event: events.Event) -> None:
         """Something is wanted of, or was found out about, an instance."""
@@ -144,10 +146,11 @@ class Supervisor:
 
     async def _guard(self, scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
         with scope:
-            if self._enclosure.record is None:
+            record, nursery = self._enclosure.record, self._enclosure.nursery
+            if record is None:
                 task_status.started()
             else:
-                await guard(self._enclosure.record, self._children, task_status=task_status)
+                await guard(record, self._children, nursery, lambda: self._is_clear, task_status=task_status)
 
     async def _supervise(self) -> None:
         async with anyio.create_task_group() as lives:
@@ -162,13 +165,14 @@ class Supervisor:
     async def _clear_away(self) -> None:
         """End whatever still runs, without asking, and keep what was printed."""
         living = [instance.child for instance in self.instances.values() if instance.child is not None]
-        with anyio.move_on_after(LAST_MOMENT):
+        with anyio.move_on_after(LAST_MOMENT) as known:
             async with anyio.create_task_group() as ending:
                 for child in living:
                     ending.start_soon(_end, child)
         # What hid its session and its mark is still a child of ours.
-        with anyio.move_on_after(LAST_MOMENT):
+        with anyio.move_on_after(LAST_MOMENT) as hidden:
             await strays.end_adopted(self._children)
+        self._is_clear = not known.cancelled_caught and not hidden.cancelled_caught
         for instance in self.instances.values():
             instance.output.close()
 

@@ -330,7 +330,7 @@ time.sleep(1000)
 async def test_who_is_dead_but_traced_holds_nobody_up() -> None:
     """Its tracer does not look. Broken once by a wait that did not return to the loop."""
     child = born(("sleep", "1000"))
-    with subprocess.Popen([sys.executable, "-c", TRACER, str(child.pid)], stdout=subprocess.PIPE) as tracer:
+    with subprocess.Popen([sys.executable, "-c", TRACER, str(child.pid)], stdout=subprocess.PIPE) as tracer:  # noqa: ASYNC220 - spawned at once
         assert tracer.stdout is not None
         if not tracer.stdout.readline():
             pytest.skip("needs the right to trace")
@@ -368,7 +368,7 @@ async def test_who_was_given_up_is_nobodys() -> None:
 
     assert (siblings, descriptors(), child.has_ended()) == (set(), before, True)
     os.kill(child.pid, signal.SIGKILL)
-    assert os.waitpid(child.pid, 0)[1] == signal.SIGKILL
+    assert os.waitpid(child.pid, 0)[1] == signal.SIGKILL  # noqa: ASYNC222 - it was killed
 
 
 @pytest.mark.parametrize(

@@ -207,8 +207,10 @@ def sleeper(mark: str) -> Iterator[subprocess.Popen[bytes]]:
     environment = {**os.environ, strays.MARKER: mark}
     with subprocess.Popen(["sleep", "1000"], env=environment, start_new_session=True) as process:
         eventually(lambda: guardian._carries(process.pid, b"GLEITZEIT_INSTANCE"), "its exec has happened")
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def is_alive(process: subprocess.Popen[bytes]) -> bool:
@@ -298,7 +300,7 @@ async def test_a_guardian_stays_when_something_is_left(tmp_path: Path) -> None:
     # It would have gone already: nothing waits for its end.
     assert alive(pid)
     os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    os.waitpid(pid, 0)  # noqa: ASYNC222 - it was killed
 
 
 def test_half_a_record_is_an_error_before_it_replaces_a_whole_one(

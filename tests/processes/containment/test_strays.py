@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import signal
@@ -147,15 +146,12 @@ def test_no_status_that_somebody_waits_for_is_taken(sleeper: subprocess.Popen[by
 
 def test_a_dead_one_that_nobody_waits_for_hides_no_other(sleeper: subprocess.Popen[bytes]) -> None:
     """As a job of the shell that became the daemon. Broken once by ending the search at it."""
-    with subprocess.Popen(["true"]) as first:
-        for pid in (first.pid, sleeper.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        for kept, reaped in ((first, sleeper), (sleeper, first)):
-            if Stat.of(kept.pid) is not None and Stat.of(reaped.pid) is not None:
-                strays.reap_adopted({kept.pid})
-                assert (stat_of(kept).state, Stat.of(reaped.pid)) == ("Z", None)
+    with subprocess.Popen(["true"]) as younger:
+        sleeper.kill()
+        for process in (sleeper, younger):
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        strays.reap_adopted({sleeper.pid})
+        assert (stat_of(sleeper).state, Stat.of(younger.pid)) == ("Z", None)
 
 
 def test_who_cannot_be_signalled_keeps_nobody_else_alive(
