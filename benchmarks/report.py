@@ -76,7 +76,8 @@ def short(row: Row) -> Row:
 def conditions(machine: Mapping[str, object], versions: Iterable[str]) -> str:
     """One line on where and with what it was measured."""
     return (
-        f"Medians; the programs of each measure were taken in turn, on {machine['cores']} cores ({machine['processor']}), "
+        f"Medians; the programs of each measure were taken in turn, on {machine['cores']} cores "
+        f"({machine['processor']}), "
         f"{machine['memory_gib']} GiB, Linux {machine['linux']}, Python {machine['python']}, "
         f"with {', '.join(dict.fromkeys(versions))}. "
         "Ratio is ours divided by theirs. `make bench` measures again."
