@@ -107,17 +107,22 @@ async def test_home_and_name_are_its_users_unless_the_config_says_otherwise() ->
     ]
 
 
+C_LIBRARYS = 0b11 << 31
+"""Signals 32 and 33: who was started by posix_spawn(3), as by make, has them ignored."""
+
+
 async def test_nice_limits_and_umask_are_set_and_nothing_else_is_different() -> None:
     script = (
         "import os, resource, signal;"
         f"print(os.nice(0) - {os.nice(0)}, resource.getrlimit(resource.RLIMIT_NOFILE), oct(os.umask(0)),"
         "sum(signal.getsignal(n) is signal.SIG_IGN for n in (signal.SIGTERM, signal.SIGHUP)),"
-        "[l.split()[1] for l in open('/proc/self/status') if l.startswith(('SigBlk', 'SigIgn'))])"
+        f"[hex(int(l.split()[1], 16) & ~{C_LIBRARYS:#x}) for l in open('/proc/self/status')"
+        " if l.startswith(('SigBlk', 'SigIgn'))])"
     )
     launch = replace(PLAIN, identity=Identity(nice=5, umask=0o027), limits=Limits(nofile=100))
 
     # An interpreter ignores SIGPIPE and SIGXFSZ by itself.
-    assert await sees(launch, script) == "5 (100, 100) 0o27 0 ['0000000000000000', '0000000001001000']"
+    assert await sees(launch, script) == "5 (100, 100) 0o27 0 ['0x0', '0x1001000']"
 
 
 async def test_no_signal_is_ignored_because_the_launcher_did() -> None:
@@ -126,7 +131,7 @@ async def test_no_signal_is_ignored_because_the_launcher_did() -> None:
         replace(PLAIN, argv=("grep", "SigIgn", "/proc/self/status"), identity=Identity(nice=1))
     )
 
-    assert said.split() == ["SigIgn:", "0000000000000000"]
+    assert int(said.split()[1], 16) & ~C_LIBRARYS == 0
 
 
 async def test_a_umask_needs_no_launcher() -> None:

@@ -144,7 +144,7 @@ async def test_who_starts_others_as_fast_as_it_can_is_stopped_first(
     tmp_path: Path, enclosure: Enclosure
 ) -> None:
     """What is born while one looks is found as well."""
-    script = f'env -i setsid -w {sys.executable} -I -S -c "$0" & wait'
+    script = f'env -i setsid -w "{sys.executable}" -I -S -c "$0" & wait'
     argv = (*shell(script), FORKER.format(pids=tmp_path / "pids"))
     async with lives(Launch(argv, ENVIRONMENT, "1:1:p:1"), enclosure):
         await eventually_here(lambda: numbers(tmp_path / "pids"))
