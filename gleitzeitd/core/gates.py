@@ -16,6 +16,7 @@ from gleitzeitd.core.spec import Spec
 from gleitzeitd.core.starting import has_to_prove_itself
 
 NOT_COMING = AT_REST | {State.LOST}
+"""The states of what will not come up by itself, and of which nothing is left that we could end."""
 Processes = Mapping[str, Process]
 """Every instance by its name."""
 

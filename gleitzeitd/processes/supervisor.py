@@ -21,9 +21,9 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from gleitzeitd.core import events
 from gleitzeitd.core.events import End
-from gleitzeitd.core.gates import Order, is_at_gate
+from gleitzeitd.core.gates import NOT_COMING, Order, is_at_gate
 from gleitzeitd.core.life import step
-from gleitzeitd.core.process import AT_REST, Process, State
+from gleitzeitd.core.process import Process, State
 from gleitzeitd.core.spec import Spec
 from gleitzeitd.core.verdict import Verdict
 from gleitzeitd.processes.checks.watching import Checks
@@ -120,8 +120,7 @@ class Supervisor:
 
     def at_rest(self) -> bool:
         """Whether no process is left that we can end, nor wanted."""
-        over = (*AT_REST, State.LOST)
-        return self.is_idle and all(i.process.state in over for i in self.instances.values())
+        return self.is_idle and all(i.process.state in NOT_COMING for i in self.instances.values())
 
     async def run(
         self, enclosure: Enclosure = OPEN, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED

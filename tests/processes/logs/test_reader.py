@@ -9,14 +9,12 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 
 from gleitzeitd.processes.logs import backlog
 from gleitzeitd.processes.logs.backlog import Backlog
-from gleitzeitd.processes.logs.logfile import LogFile
 from gleitzeitd.processes.logs.output import PIPE_SIZE, Output, Reader
 from gleitzeitd.processes.logs.writer import Writer
 from tests.processes.logs.sinks import parsed, printed
@@ -163,21 +161,6 @@ async def test_the_last_lines_are_those_of_this_pipe(output: Output) -> None:
 
 
 # A disk that is slow.
-
-
-@pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Once it is set, the disk does what it was asked for."""
-    answers = threading.Event()
-    append = LogFile.append
-
-    def hang(self: LogFile, records: Any) -> None:
-        assert answers.wait(60)
-        append(self, records)
-
-    monkeypatch.setattr(LogFile, "append", hang)
-    yield answers
-    answers.set()
 
 
 async def test_who_prints_faster_than_the_disk_takes_waits_and_loses_nothing(

@@ -220,21 +220,6 @@ def test_a_log_that_cannot_be_rotated_is_kept_all_the_same(tmp_path: Path, notic
 # A disk that does not answer.
 
 
-@pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Once it is set, the disk does what it was asked for."""
-    answers = threading.Event()
-    append = LogFile.append
-
-    def hang(self: LogFile, records: Any) -> None:
-        assert answers.wait(60)
-        append(self, records)
-
-    monkeypatch.setattr(LogFile, "append", hang)
-    yield answers
-    answers.set()
-
-
 def test_what_waits_for_a_disk_is_bounded_and_what_is_dropped_is_said(
     tmp_path: Path, answers: threading.Event, notices: Notices
 ) -> None:
