@@ -182,9 +182,7 @@ class Supervisor:
                 tasks.start_soon(on_schedule, instance.spec.restart_schedule, renew)
 
     async def _wait(self) -> None:
-        # Whose exit is on its way is told soon: until then its deadline has nothing to say.
-        deadlines = (i.process.deadline for i in self.instances.values() if not _is_about_to_end(i))
-        deadline = min((d for d in deadlines if d is not None), default=math.inf)
+        deadline = min(map(_due, self.instances.values()), default=math.inf)
         # With news there already this is a mere breath, which the rest of the daemon needs all the same.
         with anyio.CancelScope(deadline=deadline):
             await self._news.wait()
@@ -203,11 +201,7 @@ class Supervisor:
     def _handle_deadlines(self, lives: TaskGroup) -> None:
         now = anyio.current_time()
         for instance in self.instances.values():
-            deadline = instance.process.deadline
-            if deadline is None or now < deadline:
-                continue
-            # An exit that is on its way counts before the deadline: /bin/false was never RUNNING.
-            if _is_about_to_end(instance):
+            if now < _due(instance):
                 continue
             self._apply(instance, events.Elapsed(), lives)
             self._tell_waiters()
@@ -351,6 +345,16 @@ def _innermost(exc: BaseException) -> str:
     while isinstance(exc, BaseExceptionGroup):
         exc = exc.exceptions[0]
     return repr(exc)
+
+
+def _due(instance: Instance) -> float:
+    """When its deadline passes, if it has one.
+
+    An exit that is on its way counts before the deadline, and is told soon: /bin/false was never RUNNING.
+    The kernel is asked only about those that have a deadline.
+    """
+    deadline = instance.process.deadline
+    return math.inf if deadline is None or _is_about_to_end(instance) else deadline
 
 
 def _is_about_to_end(instance: Instance) -> bool:
