@@ -27,6 +27,15 @@ class Policy(StrEnum):
     NEVER = "never"
 
 
+class Update(StrEnum):
+    """How a provider whose settings changed is replaced."""
+
+    START_FIRST = "start-first"
+    """The new life has to be ready before the old one is asked to end."""
+    STOP_FIRST = "stop-first"
+    """The old life ends first, as where both would listen at one port."""
+
+
 class CheckKind(StrEnum):
     """Whom a check asks."""
 
@@ -171,9 +180,22 @@ class Spec:
     logs: Logs = Logs()
     restart_schedule: str | None = None
     """Five cron fields, in local time."""
+    python: str | None = None
+    """The interpreter that runs the class; None: the daemon's own."""
     python_path: tuple[str, ...] = ()
+    update: Update = Update.STOP_FIRST
+    update_drain: float = 600.0
+    """Seconds that the calls of a replaced life have to end."""
+    watch: bool = False
+    """It is replaced when its own source changes."""
     where: str = ""
     """`file:line` of the block."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Every key of the block as it is effective, by its path, such as `restart.initial`: two specs differ
+    where these do."""
+    mistakes: tuple[str, ...] = ()
+    """Why it cannot be started, such as a variable that is not set; no other provider is held up by it. With
+    mistakes, what is said above is not to be relied on."""
 
     @property
     def instance_names(self) -> tuple[str, ...]:
@@ -198,3 +220,9 @@ class House:
     parallel_starts: int = 8
     """Instances that may be STARTING at once."""
     disabled: frozenset[str] = frozenset()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Every key of `global` that is not a provider's default, by its path, such as `parallel_starts`."""
+
+    @property
+    def by_name(self) -> Mapping[str, Spec]:
+        return {spec.name: spec for spec in self.specs}
