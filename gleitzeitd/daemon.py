@@ -17,6 +17,7 @@ from gleitzeit_extensions import places
 from gleitzeitd import premises
 from gleitzeitd.control.server import About, Control
 from gleitzeitd.core import events
+from gleitzeitd.core.errors import ConfigError
 from gleitzeitd.core.events import End
 from gleitzeitd.core.process import Process
 from gleitzeitd.core.routing import Standing
@@ -117,11 +118,17 @@ class Daemon:
     # What the processes need of the hub.
     def _callbacks(self) -> Callbacks:
         return Callbacks(
-            launch=self._launch, drain=self.hub.drain, changed=self._changed, exited=self._exited
+            launch=self._launch,
+            drain=self.hub.drain,
+            changed=self._changed,
+            exited=self._exited,
+            forgotten=self.hub.registry.forget,
         )
 
     def _launch(self, spec: Spec, instance: str, generation: int) -> Launch:
-        token = self.hub.registry.tokens.issue(instance, generation)
+        if spec.mistakes:
+            raise ConfigError(spec.mistakes)
+        token = self.hub.registry.expect(spec, instance, generation)
         environment = child_environment(os.environ, spec)
         if isinstance(spec.target, ClassTarget):
             argv: tuple[str, ...] = (sys.executable, "-P", "-m", "gleitzeit_extensions.host")
@@ -168,13 +175,12 @@ class Daemon:
             "token": token,
         }
 
-    def _changed(self, before: Process, after: Process) -> None:
+    def _changed(self, before: Process, after: Process, leads: bool) -> None:
         standing = Standing.of(after)
         if standing != Standing.of(before):
-            self.hub.registry.stands(after.name, standing)
+            self.hub.registry.stands(after.name, standing, leads=leads)
 
     def _exited(self, name: str, generation: int, end: End, lines: list[str]) -> None:
-        self.hub.registry.tokens.revoke(name)
         self.hub.registry.exited(name, generation, str(end), {"exit_status": end.code, "stderr": lines})
 
     # What the hub needs of the processes.
@@ -194,11 +200,9 @@ class Daemon:
         self.supervisor.tell(name, event)
 
     def _owns(self, name: str, generation: int, pid: int) -> bool:
-        process = self.supervisor.instances[name].process
-        if process.generation != generation or process.pid is None:
-            return False
+        leader = self.supervisor.pid(name, generation)
         with contextlib.suppress(ProcessLookupError):
-            return pid == process.pid or os.getsid(pid) == process.pid
+            return leader is not None and (pid == leader or os.getsid(pid) == leader)
         return False
 
 

@@ -26,6 +26,7 @@ LOST_AFTER = 5.0
 """Seconds after the first SIGKILL when what still remains is called LOST."""
 
 ASKED = "stop was asked for"
+REPLACED = "another life has taken its place"
 
 
 def hold(process: Process, now: float) -> Step:
@@ -33,13 +34,21 @@ def hold(process: Process, now: float) -> Step:
     return replace(stopping(process, now), phase=Phase.HELD, wanted=False, reason=ASKED), ()
 
 
-def stop(process: Process, now: float) -> Step:
+def stop(process: Process, now: float, drain_timeout: float | None = None) -> Step:
     """End it gently: what is in flight may finish, then it is asked to end."""
     ending = stopping(process, now)
     if not process.connected:
         return terminate(ending, now)
-    draining = replace(ending, phase=Phase.DRAINING, deadline=now + process.rules.drain_timeout)
-    return draining, (Drain(process.generation),)
+    timeout = process.rules.drain_timeout if drain_timeout is None else drain_timeout
+    draining = replace(ending, phase=Phase.DRAINING, deadline=now + timeout)
+    return draining, (Drain(process.generation, timeout),)
+
+
+def hasten(process: Process, now: float) -> Process:
+    """One that has long to drain, because it was replaced, has no longer than any other that is stopped."""
+    if process.phase is not Phase.DRAINING or process.deadline is None:
+        return process
+    return replace(process, deadline=min(process.deadline, now + process.rules.drain_timeout))
 
 
 def fail(process: Process, reason: str, now: float) -> Step:

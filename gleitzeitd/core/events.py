@@ -47,6 +47,21 @@ class Renew:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Revise:
+    """What is wanted of it has changed: another life, unless somebody stopped it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Another life has taken its place: what is in flight may finish, then it ends."""
+
+    drain_timeout: float
+    """Seconds."""
+
+
 # Of the gate that a start or a stop may have to wait at.
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -151,7 +166,7 @@ class Elapsed:
     """The deadline has passed."""
 
 
-Want = Start | Stop | Restart | Renew
+Want = Start | Stop | Restart | Renew | Revise | Retire
 Gate = Held | Opened
 Fact = (
     Spawned
@@ -179,6 +194,8 @@ class Spawn:
 @dataclass(frozen=True, slots=True)
 class Drain:
     generation: int
+    timeout: float
+    """Seconds that its calls have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from dataclasses import replace
 from gleitzeitd.core import starting
 from gleitzeitd.core.ending import (
     ASKED,
+    REPLACED,
     exited,
     fail,
     forgiven,
+    hasten,
     hold,
     outgrow,
     press,
@@ -39,6 +41,8 @@ from gleitzeitd.core.events import (
     Remain,
     Renew,
     Restart,
+    Retire,
+    Revise,
     Said,
     Spawned,
     SpawnFailed,
@@ -61,6 +65,10 @@ def step(process: Process, event: Event, now: float) -> Step:
         case Renew(reason):
             runs = process.state in (State.STARTING, State.RUNNING)
             return _want_another(process, reason, now) if runs else (process, ())
+        case Revise(reason):
+            return _want_another(_pardoned(process), reason, now) if process.wanted else (process, ())
+        case Retire(drain_timeout):
+            return _want_gone(process, drain_timeout, now)
         case Held(reason):
             return _held(process, reason), ()
         case Opened():
@@ -127,11 +135,18 @@ def _want_down(process: Process, hurries: bool, now: float) -> Step:
         case State.STOPPING | State.LOST if process.wanted:
             return replace(process, wanted=False, afresh=False, reason=ASKED), ()
         case State.STOPPING | State.LOST:
-            return press(process, now) if hurries else (process, ())
+            return press(process, now) if hurries else (hasten(process, now), ())
         case State.STOPPED:
             return process, ()
         case _:
             return rest(replace(process, wanted=False), State.STOPPED, "", now), ()
+
+
+def _want_gone(process: Process, drain_timeout: float, now: float) -> Step:
+    """Down, and nobody who depends on it has to stop before: another is there for them."""
+    if process.state in (State.STARTING, State.RUNNING):
+        return stop(replace(process, wanted=False, reason=REPLACED), now, drain_timeout)
+    return _want_down(process, False, now)
 
 
 def _want_another(process: Process, reason: str, now: float) -> Step:

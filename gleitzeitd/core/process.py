@@ -71,6 +71,8 @@ class Process:
     since: float = 0.0
     deadline: float | None = None
     generation: int = 0
+    numbered: int = 0
+    """The highest generation of this name that there is, its own or that of a life beside it."""
     pid: int | None = None
     reason: str = ""
     missing: frozenset[Need] = frozenset()

@@ -19,6 +19,8 @@ class Standing:
     registers: bool
     fit: bool = True
     """Its ready check passes, where it has one."""
+    generation: int = 0
+    """The life that this is about."""
 
     @classmethod
     def of(cls, process: Process) -> Standing:
@@ -30,6 +32,7 @@ class Standing:
             process.reason,
             process.rules.registers,
             Need.CHECK not in process.missing,
+            process.generation,
         )
 
 

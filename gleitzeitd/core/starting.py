@@ -24,7 +24,7 @@ def wait(process: Process, now: float) -> Step:
 
 def spawn(process: Process, now: float, *, has_slot: bool = False) -> Step:
     """Begin the next generation. Only what decides about its future is kept of the last one."""
-    generation, rules = process.generation + 1, process.rules
+    generation, rules = max(process.generation, process.numbered) + 1, process.rules
     started = Process(
         name=process.name,
         rules=rules,
@@ -32,6 +32,7 @@ def spawn(process: Process, now: float, *, has_slot: bool = False) -> Step:
         wanted=True,
         since=now,
         generation=generation,
+        numbered=generation,
         missing=_needs(rules),
         has_slot=has_slot and has_to_prove_itself(rules),
         attempts=process.attempts,

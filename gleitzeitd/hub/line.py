@@ -31,8 +31,8 @@ class Line:
         """At most `limit` calls wait. `why_not` says why one may not wait any longer for an address; None
         when it may."""
         self.registrations: list[Registration] = []
+        self.limit = limit
         self._name = name
-        self._limit = limit
         self._why_not = why_not
         self._numbers = itertools.count()
         self._queues: dict[str, deque[Waiting]] = {}
@@ -50,8 +50,8 @@ class Line:
             return registration
         if error := self._why_not(call, address):
             raise error
-        if self.waiting >= self._limit:
-            sentence = f'{self._limit} calls wait for "{self._name}" already: see routing.queue'
+        if self.waiting >= self.limit:
+            sentence = f'{self.limit} calls wait for "{self._name}" already: see routing.queue'
             raise CallError("overloaded", sentence)
         entry = Waiting(next(self._numbers), call, asyncio.get_running_loop().create_future())
         self._queues.setdefault(address, deque()).append(entry)

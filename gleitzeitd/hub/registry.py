@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gleitzeit_extensions.protocol import MAX_FRAME, PROTO, WINDOW, CallError
-from gleitzeitd.core.process import State
+from gleitzeitd.core.process import ALIVE, State
 from gleitzeitd.core.routing import Standing
 from gleitzeitd.core.spec import NAME_RULE, Routing, Spec, is_name
 from gleitzeitd.hub.calls import Call, LostError
@@ -37,6 +37,15 @@ class Facts:
     """Whether a pid belongs to a generation of an instance."""
 
 
+@dataclass(slots=True)
+class Life:
+    """One generation of an instance, from before its spawn to its end."""
+
+    spec: Spec
+    """What it was started with, and has taken over since."""
+    standing: Standing
+
+
 class Registry:
     def __init__(
         self,
@@ -47,12 +56,13 @@ class Registry:
         hang_up: Callable[[Grant], None],
     ) -> None:
         """`hang_up` closes every connection of a generation that is over."""
-        self.specs: Mapping[str, Spec] = {spec.name: spec for spec in specs}
+        self.specs = {spec.name: spec for spec in specs}
         self.tokens = tokens
         self.facts = facts
         self._hang_up = hang_up
         self._disabled = disabled
         self._standings = Standings(self.specs.values())
+        self._lives: dict[Grant, Life] = {}
         self._lines: dict[str, Line] = {}
         self._connected: dict[str, Registration] = {}
         self._lost: dict[Grant, list[Registration]] = {}
@@ -62,13 +72,19 @@ class Registry:
         """The spec of a provider, or of the provider that an instance is one of; None for an external one."""
         return self._standings.spec(name)
 
+    def spec_of(self, grant: Grant) -> Spec | None:
+        """What a generation was started with; None for an external provider."""
+        life = self._lives.get(grant)
+        return life.spec if life else None
+
     def routing(self, name: str) -> Routing:
         spec = self.spec(name)
         return spec.routing if spec else Routing()
 
     def registrations(self, name: str | None = None) -> list[Registration]:
-        """All connections, those of a provider's instances, or that of one instance."""
-        return [r for r in self._connected.values() if name in (None, r.name, r.instance)]
+        """All connections, a provider's, or those of one instance; the newest life comes first."""
+        found = (r for r in self._connected.values() if name in (None, r.name, r.instance))
+        return sorted(found, key=lambda registration: -registration.grant.generation)
 
     def registration(self, sid: str) -> Registration | None:
         return self._connected.get(sid)
@@ -82,7 +98,7 @@ class Registry:
         provider = spec.name if spec else name
         if provider in self._lines:
             return self._lines[provider]
-        if name in self._disabled:
+        if spec is None and name in self._disabled:
             raise CallError("no_instance", f'"{name}" is disabled in the config file')
         if spec is None:
             names = {*self._standings.names, *(r.name for r in self.registrations())}
@@ -124,9 +140,11 @@ class Registry:
         self, sid: str, grant: Grant, pid: int | None, offer: Offer, emit: Emit
     ) -> Mapping[str, Any]:
         """Take a registration in; the acknowledgement."""
-        registration = Registration(sid, offer, grant, pid, self.routing(offer.name).concurrency, emit)
-        if standing := self._standings[registration.instance]:
-            _heed(registration, standing)
+        life = self._lives.get(grant)
+        routing = life.spec.routing if life else self.routing(offer.name)
+        registration = Registration(sid, offer, grant, pid, routing.concurrency, emit)
+        if life is not None:
+            _heed(registration, life.standing)
         self._connected[sid] = registration
         line = self._lines.get(offer.name) or self._make_line(offer.name)
         line.registrations.append(registration)
@@ -137,7 +155,9 @@ class Registry:
         return {"ok": True, "session": sid, "proto": PROTO, "max_frame": MAX_FRAME, "window": WINDOW}
 
     def _permit(self, name: str, grant: Grant) -> None:
-        spec = self.spec(grant.instance) if grant.instance is not None else None
+        spec = self.spec_of(grant)
+        if grant.instance is not None and spec is None:
+            raise CallError("protocol", "the life that this token was for has ended")
         if spec is not None and name != spec.name:
             raise CallError(
                 "forbidden",
@@ -209,19 +229,63 @@ class Registry:
         return registration
 
     # What the supervisor says.
-    def stands(self, instance: str, standing: Standing) -> None:
-        """How an instance stands now."""
-        self._standings[instance] = standing
-        for registration in self._connected.values():
-            if registration.instance == instance:
+    def know(self, spec: Spec) -> list[Registration]:
+        """A provider, new or as it is wanted from now on; external ones of its name, who have to leave."""
+        self.specs[spec.name] = spec
+        self._standings.know(spec)
+        for grant, life in self._lives.items():
+            if life.spec.name == spec.name:
+                life.spec = replace(life.spec, routing=spec.routing, health=spec.health)
+                for registration in self.of(grant):
+                    registration.slots = spec.routing.concurrency
+        if line := self._lines.get(spec.name):
+            line.limit = spec.routing.queue
+            line.reconsider()
+        return [registration for registration in self.registrations(spec.name) if registration.is_external]
+
+    def forget(self, provider: str) -> None:
+        """Nothing is left of a provider, and nobody wants it."""
+        self.specs.pop(provider, None)
+        self._standings.forget(provider)
+        if line := self._lines.get(provider):
+            line.reconsider()
+            if not line.registrations:
+                del self._lines[provider]
+
+    def disable(self, providers: frozenset[str]) -> None:
+        """Those that stand in the file and are not wanted."""
+        self._disabled = providers
+
+    def expect(self, spec: Spec, instance: str, generation: int) -> str:
+        """A generation is about to be spawned: its token."""
+        grant = Grant(instance, generation)
+        starting = Standing(State.STARTING, True, None, "", spec.rules.registers, not spec.rules.checked)
+        self._lives[grant] = Life(spec, replace(starting, generation=generation))
+        return self.tokens.issue(instance, generation)
+
+    def stands(self, instance: str, standing: Standing, *, leads: bool = True) -> None:
+        """How a life of an instance stands now; `leads`: it is the one that calls wait for."""
+        grant = Grant(instance, standing.generation)
+        if life := self._lives.get(grant):
+            life.standing = standing
+            for registration in self.of(grant):
                 _heed(registration, standing)
+        if standing.state not in ALIVE:
+            self._end(grant)
+        if leads:
+            self._standings[instance] = standing
         spec = self.spec(instance)
         if spec is not None and (line := self._lines.get(spec.name)):
             line.reconsider()
 
+    def _end(self, grant: Grant) -> None:
+        self._lives.pop(grant, None)
+        self.tokens.revoke(grant)
+
     def exited(self, instance: str, generation: int, how: str, evidence: Mapping[str, Any]) -> None:
         """The process of a generation is over: whatever was with it is lost."""
         grant = Grant(instance, generation)
+        self._end(grant)
         for registration in self.of(grant):
             self._forget(registration.sid)
             _lose(registration, how, evidence)

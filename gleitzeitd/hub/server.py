@@ -11,6 +11,7 @@ import logging
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -48,6 +49,14 @@ LONGEST_REASON = 200
 """Characters that are kept of why a provider says that it is not ready."""
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A provider that is asked how it is, and what ends the asking."""
+
+    check: Check
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+
 class Hub:
     """Use it with `run`, in a task group of the daemon's."""
 
@@ -58,7 +67,7 @@ class Hub:
         self.router = Router(self.registry, self._post)
         self.health = Health(self.registry)
         self._peers: dict[str, tuple[Grant, int | None]] = {}
-        self._watches: dict[str, anyio.CancelScope] = {}
+        self._watches: dict[str, Watched] = {}
         self._tasks: TaskGroup
         self._sio = SteadyServer(
             async_mode="aiohttp",
@@ -108,12 +117,19 @@ class Hub:
             await self._sio.shutdown()
             await runner.cleanup()
 
-    def drain(self, instance: str, generation: int) -> None:
-        """Give it no more calls, and tell it."""
-        spec = self.registry.spec(instance)
-        assert spec is not None
+    def drain(self, instance: str, generation: int, timeout: float) -> None:
+        """Give it no more calls, and tell it how many seconds those that it has have left."""
         for registration in self.registry.drain(instance, generation):
-            self._post(registration, "drain", {"deadline_ms": round(spec.rules.drain_timeout * 1000)})
+            self._post(registration, "drain", {"deadline_ms": round(timeout * 1000)})
+
+    def know(self, spec: Spec) -> None:
+        """A provider, new or as it is wanted from now on."""
+        for external in self.registry.know(spec):
+            log.warning("external provider sent away", name=spec.name, reason="the config file has one now")
+            self._left(external.sid)
+            self._tasks.start_soon(partial(self._sio.disconnect, external.sid, namespace=PROVIDERS))
+        for registration in self.registry.registrations(spec.name):
+            self._watch_anew(registration)
 
     def _listen(self) -> None:
         on = self._sio.on
@@ -177,8 +193,8 @@ class Hub:
         self._left(sid)
 
     def _left(self, sid: str, *, on_purpose: bool = False) -> None:
-        if watch := self._watches.pop(sid, None):
-            watch.cancel()
+        if watched := self._watches.pop(sid, None):
+            watched.scope.cancel()
         registration = self.registry.registration(sid)
         self.registry.disconnected(sid, on_purpose=on_purpose)
         if registration is None:
@@ -200,22 +216,32 @@ class Hub:
         answer = self.registry.register(sid, grant, pid, offer, partial(self._emit, PROVIDERS, sid))
         registration = self.registry.registration(sid)
         assert registration is not None
-        if check := self._check(registration):
-            self._watches[sid] = anyio.CancelScope()
-            self._tasks.start_soon(self._watch, registration, check, self._watches[sid])
+        self._watch_anew(registration)
         if registration.is_external:
             log.info("external provider registered", name=registration.name)
         return dict(answer)
 
     def _check(self, registration: Registration) -> Check | None:
         """How the provider is asked how it is; None when it is not."""
-        spec = self.registry.spec(registration.name)
+        spec = self.registry.spec_of(registration.grant)
         check = spec.health if spec else Check()
         return check if check is not None and check.kind is CheckKind.PROVIDER else None
 
-    async def _watch(self, registration: Registration, check: Check, scope: anyio.CancelScope) -> None:
-        with scope:
-            await self.health.watch(registration, check)
+    def _watch_anew(self, registration: Registration) -> None:
+        """Have it asked as is wanted now, if that is not how it is asked already."""
+        check, asked = self._check(registration), self._watches.get(registration.sid)
+        if check == (asked.check if asked else None):
+            return
+        if asked is not None:
+            asked.scope.cancel()
+            del self._watches[registration.sid]
+        if check is not None:
+            watched = self._watches[registration.sid] = Watched(check)
+            self._tasks.start_soon(self._watch, registration, watched)
+
+    async def _watch(self, registration: Registration, watched: Watched) -> None:
+        with watched.scope:
+            await self.health.watch(registration, watched.check)
 
     async def _from_provider(
         self, take: Callable[[Registration, Wire], None], sid: str, data: object = None, *_: object
@@ -265,7 +291,7 @@ class Hub:
         if pid is not None:
             return self.registry.facts.owns(instance, generation, pid)
         # Over TCP nobody says who connects. A command is told the address and may know no other way.
-        spec = self.registry.spec(instance)
+        spec = self.registry.spec_of(Grant(instance, generation))
         return spec is not None and isinstance(spec.target, CommandTarget)
 
     async def _unknown(self, namespace: str, event: str, sid: str, *_: object) -> None:

@@ -13,16 +13,32 @@ class Standings:
     """Knows the instances by their names, and the providers too: a provider's name means all of its own."""
 
     def __init__(self, specs: Iterable[Spec]) -> None:
-        known = tuple(specs)
-        self._specs = {name: spec for spec in known for name in (spec.name, *spec.instance_names)}
+        self._specs: dict[str, Spec] = {}
         self._standings: dict[str, Standing] = {}
         self._offering: set[str] = set()
+        for spec in specs:
+            self.know(spec)
+
+    def know(self, spec: Spec) -> None:
+        """A provider, as it is wanted from now on."""
+        if spec.name in self._specs:
+            self._forget_names(spec.name)
+        self._specs |= dict.fromkeys((spec.name, *spec.instance_names), spec)
+
+    def forget(self, provider: str) -> None:
+        """Nothing is left of a provider."""
+        for name in self._forget_names(provider):
+            self._standings.pop(name, None)
+        self._offering.discard(provider)
+
+    def _forget_names(self, provider: str) -> list[str]:
+        names = [name for name, spec in self._specs.items() if spec.name == provider]
+        for name in names:
+            del self._specs[name]
+        return names
 
     def __setitem__(self, instance: str, standing: Standing) -> None:
         self._standings[instance] = standing
-
-    def __getitem__(self, instance: str) -> Standing | None:
-        return self._standings.get(instance)
 
     @property
     def names(self) -> Iterable[str]:

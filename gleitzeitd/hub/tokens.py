@@ -20,16 +20,21 @@ class Tokens:
 
     def __init__(self, local: str) -> None:
         self._grants = {_digest(local): Grant()}
+        self._digests: dict[Grant, bytes] = {}
 
     def issue(self, instance: str, generation: int) -> str:
-        """A token that only this generation has; the instance's earlier ones end with it."""
-        self.revoke(instance)
+        """A token that only this generation has. One that has it already loses it."""
+        grant = Grant(instance, generation)
+        self.revoke(grant)
         token = new_token()
-        self._grants[_digest(token)] = Grant(instance, generation)
+        self._digests[grant] = _digest(token)
+        self._grants[self._digests[grant]] = grant
         return token
 
-    def revoke(self, instance: str) -> None:
-        self._grants = {key: grant for key, grant in self._grants.items() if grant.instance != instance}
+    def revoke(self, grant: Grant) -> None:
+        """It ends with its generation."""
+        if digest := self._digests.pop(grant, None):
+            del self._grants[digest]
 
     def check(self, token: object) -> Grant | None:
         return self._grants.get(_digest(token)) if isinstance(token, str) else None

@@ -24,10 +24,26 @@ LAST_OUTPUT = 2.0
 """Seconds that output may still come after a process and all it started are gone."""
 
 
+class Wanted:
+    """What is wanted of a life, as far as that may change while it goes on. Only the supervisor writes."""
+
+    def __init__(self, health: Check | None) -> None:
+        self.health = health
+        self.changed = anyio.Event()
+
+    def take(self, health: Check | None) -> None:
+        if health != self.health:
+            self.health = health
+            self.changed.set()
+            self.changed = anyio.Event()
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     number: int
     spec: Spec
+    """What it was started with."""
+    wanted: Wanted
     launch: Launch
     child: Child
     checks: Checks
@@ -67,8 +83,7 @@ class Generation:
         async with anyio.create_task_group() as watching:
             if self._is_ours(ready := self.spec.ready):
                 watching.start_soon(self._watch_ready, ready)
-            if self._is_ours(health := self.spec.health):
-                watching.start_soon(self._watch_health, health)
+            watching.start_soon(self._watch_health)
             if (limit := self.spec.limits.max_rss) is not None:
                 watching.start_soon(memory.watch_memory, limit, self._pids, partial(self._outgrew, limit))
             code = await self.child.exited()
@@ -88,9 +103,18 @@ class Generation:
     def _judge_ready(self, verdict: Verdict) -> None:
         self.tell(events.Checked(self.number, verdict.good is True, verdict.reason))
 
-    async def _watch_health(self, check: Check) -> None:
+    async def _watch_health(self) -> None:
         """Only what has become RUNNING is asked whether it still is of use."""
         await self.running.wait()
+        while True:
+            changed = self.wanted.changed
+            async with anyio.create_task_group() as checking:
+                if self._is_ours(check := self.wanted.health):
+                    checking.start_soon(self._check_health, check)
+                await changed.wait()
+                checking.cancel_scope.cancel()
+
+    async def _check_health(self, check: Check) -> None:
         # Spread, so that many that started together are not asked together.
         await anyio.sleep(check.interval * random.random())
         await watch(check, self.checks.asker(check, self.launch), partial(self._judge_health, check))

@@ -10,8 +10,8 @@ import contextlib
 import math
 import signal
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,11 +31,11 @@ from gleitzeitd.processes.child import OPEN, Child
 from gleitzeitd.processes.containment import strays
 from gleitzeitd.processes.containment.enclosure import Enclosure
 from gleitzeitd.processes.containment.guard import guard
-from gleitzeitd.processes.generation import Generation
+from gleitzeitd.processes.fleet import Fleet
+from gleitzeitd.processes.generation import Generation, Wanted
+from gleitzeitd.processes.instance import Instance, Role
 from gleitzeitd.processes.launch import Launch
-from gleitzeitd.processes.logs.output import Output
 from gleitzeitd.processes.logs.writer import WRITER
-from gleitzeitd.processes.recorder import Recorder
 from gleitzeitd.processes.refusal import refusal
 from gleitzeitd.processes.schedule import on_schedule
 
@@ -53,44 +53,25 @@ class Callbacks:
 
     launch: Callable[[Spec, str, int], Launch]
     """What to spawn for a generation."""
-    drain: Callable[[str, int], None]
-    """Let the calls of a generation end; `Drained` is told when they did."""
-    changed: Callable[[Process, Process], None]
-    """An instance changed from the first to the second."""
+    drain: Callable[[str, int, float], None]
+    """Let the calls of a generation end, within so many seconds; `Drained` is told when they did."""
+    changed: Callable[[Process, Process, bool], None]
+    """An instance changed from the first to the second; whether it leads those of its name."""
     exited: Callable[[str, int, End, list[str]], None]
     """A process ended; the last lines it wrote to stderr."""
-
-
-class Instance:
-    """One of a provider's processes over its generations. Only the supervisor writes here."""
-
-    def __init__(self, name: str, spec: Spec, output: Output) -> None:
-        self.name = name
-        self.spec = spec
-        self.output = output
-        self.process = Process(name, spec.rules)
-        self.announced = self.process.state
-        self.recorder = Recorder()
-        self.child: Child | None = None
-        self.running = anyio.Event()
-        self.health: Verdict | None = None
-        """What its health checks come to, where they are ours to make."""
+    forgotten: Callable[[str], None]
+    """Nothing is left of a provider, and nobody wants it."""
 
 
 class Supervisor:
     def __init__(self, specs: Iterable[Spec], logs: Path, callbacks: Callbacks, slots: int = 8) -> None:
         """`logs` is the directory of the instances' output; `slots`: how many may be STARTING at once."""
-        known = tuple(specs)
-        self.order = Order.of(known, slots)
-        self.instances = {
-            name: Instance(name, spec, Output(name, str(logs / f"{name}.log"), spec.logs))
-            for spec in known
-            for name in spec.instance_names
-        }
+        self._fleet = Fleet(specs, logs, slots)
         self._call = callbacks
         # Bounded by nature: facts by the number of children, wants by the connections that bring them.
         self._events: deque[tuple[Instance, events.Event]] = deque()
-        self._at_gate: dict[str, str] = {}
+        self._at_gate: dict[Instance, None] = {}
+        self._tasks: TaskGroup | None = None
         self._news = anyio.Event()
         self._change = anyio.Event()
         self._children = set[int]()
@@ -99,9 +80,22 @@ class Supervisor:
         self._is_clear = False
         """Nothing of any instance is left for a guardian to end."""
 
+    @property
+    def instances(self) -> Mapping[str, Instance]:
+        """Those that lead, by their names: what people mean."""
+        return self._fleet.leading
+
+    @property
+    def order(self) -> Order:
+        return self._fleet.order
+
     def tell(self, name: str, event: events.Event) -> None:
-        """Something is wanted of, or was found out about, an instance."""
-        self._events.append((self.instances[name], event))
+        """Something is wanted of, or was found out about, an instance. Of what is gone it is dropped."""
+        if instance := self._fleet.meant(name, event):
+            self._tell(instance, event)
+
+    def _tell(self, instance: Instance, event: events.Event) -> None:
+        self._events.append((instance, event))
         self._news.set()
 
     async def until(self, true: Callable[[], bool]) -> None:
@@ -111,7 +105,16 @@ class Supervisor:
 
     def of(self, provider: str) -> list[Instance]:
         """A provider's instances; none when this daemon does not run it."""
-        return [self.instances[name] for name in self.order.instances.get(provider, ())]
+        return self._fleet.of(provider)
+
+    def beside(self, name: str) -> list[Instance]:
+        """Who comes to take the place of an instance, and who had it before and is at its last calls."""
+        return self._fleet.beside_of(name)
+
+    def pid(self, name: str, generation: int) -> int | None:
+        """Of the process of that generation, as long as it is there."""
+        instances = [*self.beside(name), *([self.instances[name]] if name in self.instances else [])]
+        return next((i.process.pid for i in instances if i.process.generation == generation), None)
 
     @property
     def is_idle(self) -> bool:
@@ -120,7 +123,7 @@ class Supervisor:
 
     def at_rest(self) -> bool:
         """Whether no process is left that we can end, nor wanted."""
-        return self.is_idle and all(i.process.state in NOT_COMING for i in self.instances.values())
+        return self.is_idle and all(i.process.state in NOT_COMING for i in self._fleet)
 
     async def run(
         self, enclosure: Enclosure = OPEN, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
@@ -143,6 +146,82 @@ class Supervisor:
                     await self._clear_away()
                 scope.cancel()
 
+    # What a change of the settings does.
+    def add(self, spec: Spec) -> None:
+        """Know a provider. One that is still going is wanted again."""
+        self._fleet.specs[spec.name] = spec
+        if spec.name in self._fleet.going:
+            self._fleet.going.discard(spec.name)
+        for name in spec.instance_names:
+            if name not in self.instances:
+                self._keep_schedule(self._fleet.add(name, spec))
+        self._fleet.reorder()
+
+    def remove(self, provider: str) -> None:
+        """End a provider, after those that depend on it and are to end as well, and forget it."""
+        self._fleet.going.add(provider)
+        for instance in self.of(provider):
+            for other in (*self.beside(instance.name), instance):
+                self._tell(other, events.Stop(hurries=False))
+
+    def take(self, spec: Spec) -> None:
+        """What is wanted of a provider as such: what it depends on, and where a life is not needed for it."""
+        self._fleet.specs[spec.name] = spec
+        self._fleet.reorder()
+
+    def arrange(self, providers: Iterable[str], slots: int) -> None:
+        """Show them in this order; so many may be STARTING at once."""
+        self._fleet.arrange(providers, slots)
+        self._news.set()
+
+    def adopt(self, instance: Instance, spec: Spec) -> None:
+        """Have what runs take over what it can; the rest is for its next life."""
+        had, instance.spec = instance.spec, spec
+        instance.output.limit(spec.logs)
+        instance.process = replace(instance.process, rules=spec.rules)
+        if instance.life is not None:
+            instance.life.wanted.take(spec.health)
+        if had.restart_schedule != spec.restart_schedule:
+            self._keep_schedule(instance)
+
+    def revise(self, instance: Instance, spec: Spec, reason: str) -> None:
+        """Have its next life be as wanted, and that be now, unless somebody stopped it."""
+        had, instance.spec = instance.spec, spec
+        instance.output.limit(spec.logs)
+        if had.restart_schedule != spec.restart_schedule:
+            self._keep_schedule(instance)
+        self._tell(instance, events.Revise(reason))
+
+    def call_up(self, name: str, spec: Spec) -> Instance:
+        """Start one that may take the place of who leads."""
+        coming = self._fleet.call(name, spec)
+        leading = self.instances[name].process
+        coming.process = replace(coming.process, numbered=leading.numbered, restarts=leading.restarts)
+        self._tell(coming, events.Start())
+        return coming
+
+    def send_away(self, coming: Instance) -> None:
+        """It did not come up in time, or is not wanted any more."""
+        coming.role = Role.LEAVING
+        self._tell(coming, events.Stop(hurries=False))
+
+    def give_lead(self, coming: Instance) -> None:
+        """Who came up leads; who led ends its calls and goes."""
+        before = self._fleet.give_lead(coming)
+        before.stop_schedule()
+        coming.output.limit(coming.spec.logs)
+        self._keep_schedule(coming)
+        self._call.changed(before.process, coming.process, True)
+        self._tell(before, events.Retire(coming.spec.update_drain))
+        self._tell_waiters()
+
+    def retire(self, instance: Instance) -> None:
+        """Take a name away, after its last calls: there are others of its provider."""
+        instance.stop_schedule()
+        self._fleet.step_aside(instance)
+        self._fleet.reorder()
+        self._tell(instance, events.Retire(instance.spec.update_drain))
+
     async def _guard(self, scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
         with scope:
             record, nursery = self._enclosure.record, self._enclosure.nursery
@@ -152,18 +231,20 @@ class Supervisor:
                 await guard(record, self._children, nursery, lambda: self._is_clear, task_status=task_status)
 
     async def _supervise(self) -> None:
-        async with anyio.create_task_group() as lives:
-            lives.start_soon(self._reap_adopted)
-            self._keep_schedules(lives)
+        async with anyio.create_task_group() as self._tasks:
+            self._tasks.start_soon(self._reap_adopted)
+            for instance in self._fleet:
+                self._keep_schedule(instance)
             while True:
-                self._handle_events(lives)
-                self._handle_deadlines(lives)
-                self._open_gates(lives)
+                self._handle_events()
+                self._handle_deadlines()
+                self._open_gates()
+                self._bury(self._tasks)
                 await self._wait()
 
     async def _clear_away(self) -> None:
         """End whatever still runs, without asking, and keep what was printed."""
-        living = [instance.child for instance in self.instances.values() if instance.child is not None]
+        living = [instance.child for instance in self._fleet if instance.child is not None]
         with anyio.move_on_after(LAST_MOMENT) as known:
             async with anyio.create_task_group() as ending:
                 for child in living:
@@ -175,69 +256,92 @@ class Supervisor:
         for instance in self.instances.values():
             instance.output.close()
 
-    def _keep_schedules(self, tasks: TaskGroup) -> None:
-        for name, instance in self.instances.items():
-            if instance.spec.restart_schedule is not None:
-                renew = partial(self.tell, name, events.Renew("its restart_schedule says so"))
-                tasks.start_soon(on_schedule, instance.spec.restart_schedule, renew)
+    def _keep_schedule(self, instance: Instance) -> None:
+        instance.stop_schedule()
+        line = instance.spec.restart_schedule
+        if line is not None and instance.role is Role.LEADING and self._tasks is not None:
+            instance.schedule = anyio.CancelScope()
+            self._tasks.start_soon(self._follow_schedule, instance, line, instance.schedule)
+
+    async def _follow_schedule(self, instance: Instance, line: str, scope: anyio.CancelScope) -> None:
+        with scope:
+            renew = events.Renew("its restart_schedule says so")
+            await on_schedule(line, partial(self._tell, instance, renew))
 
     async def _wait(self) -> None:
-        deadline = min(map(_due, self.instances.values()), default=math.inf)
+        deadline = min((instance.due for instance in self._fleet), default=math.inf)
         # With news there already this is a mere breath, which the rest of the daemon needs all the same.
         with anyio.CancelScope(deadline=deadline):
             await self._news.wait()
 
-    def _handle_events(self, lives: TaskGroup) -> None:
+    def _handle_events(self) -> None:
         self._news = anyio.Event()
         for _ in range(len(self._events)):
             instance, event = self._events.popleft()
-            self._apply(instance, event, lives)
+            self._apply(instance, event)
         self._tell_waiters()
 
     def _tell_waiters(self) -> None:
         self._change.set()
         self._change = anyio.Event()
 
-    def _handle_deadlines(self, lives: TaskGroup) -> None:
+    def _handle_deadlines(self) -> None:
         now = anyio.current_time()
-        for instance in self.instances.values():
-            if now < _due(instance):
+        for instance in self._fleet:
+            if now < instance.due:
                 continue
-            self._apply(instance, events.Elapsed(), lives)
+            self._apply(instance, events.Elapsed())
             self._tell_waiters()
 
-    def _open_gates(self, lives: TaskGroup) -> None:
+    def _open_gates(self) -> None:
         """Let go on whoever may; what that changes may let others go on in the next round."""
         if not self._at_gate:
             return
-        processes = {name: instance.process for name, instance in self.instances.items()}
-        for name, event in list(self.order.gates(self._at_gate, processes)):
-            if isinstance(event, events.Held) and processes[name].reason == event.reason:
+        instances = {instance.key: instance for instance in self._fleet}
+        processes = {key: instance.process for key, instance in instances.items()}
+        at_gate = {instance.key: instance.spec.name for instance in self._at_gate}
+        for key, event in list(self.order.gates(at_gate, processes)):
+            if isinstance(event, events.Held) and processes[key].reason == event.reason:
                 continue
-            self._apply(self.instances[name], event, lives)
+            self._apply(instances[key], event)
             self._tell_waiters()
             self._news.set()
 
-    def _apply(self, instance: Instance, event: events.Event, lives: TaskGroup) -> None:
+    def _bury(self, tasks: TaskGroup) -> None:
+        """Forget who has nothing left and is not wanted any more."""
+        if self._fleet.departed():
+            self._tell_waiters()
+        for provider in list(self._fleet.going):
+            if all(instance.process.state is State.STOPPED for instance in self._fleet.of(provider)):
+                for instance in self._fleet.shut(provider):
+                    instance.stop_schedule()
+                    tasks.start_soon(instance.close)
+                self._call.forgotten(provider)
+                self._tell_waiters()
+
+    def _apply(self, instance: Instance, event: events.Event) -> None:
         before = instance.process
+        if not before.is_alive:
+            # The next life keeps the rules that are wanted now; the present one those it was started with.
+            before = replace(before, rules=instance.spec.rules)
         instance.process, effects = step(before, event, anyio.current_time())
         if instance.process != before:
             with _kept_to(instance):
                 self._note(instance, before)
         for effect in effects:
             with _kept_to(instance):
-                self._perform(instance, effect, lives)
+                self._perform(instance, effect)
 
     def _note(self, instance: Instance, before: Process) -> None:
         after = instance.process
         if is_at_gate(after):
-            self._at_gate[instance.name] = instance.spec.name
+            self._at_gate[instance] = None
         else:
-            self._at_gate.pop(instance.name, None)
+            self._at_gate.pop(instance, None)
         if after.state is State.RUNNING:
             instance.running.set()
         self._announce(instance, before)
-        self._call.changed(before, after)
+        self._call.changed(before, after, instance.role is Role.LEADING)
 
     def _announce(self, instance: Instance, before: Process) -> None:
         after = instance.process
@@ -258,53 +362,55 @@ class Supervisor:
             log.info(what, name=after.name, **known)
         instance.announced = after.state
 
-    def _perform(self, instance: Instance, effect: events.Effect, lives: TaskGroup) -> None:
+    def _perform(self, instance: Instance, effect: events.Effect) -> None:
         child = instance.child
         match effect:
             case events.Spawn(generation):
-                self._spawn(instance, generation, lives)
-            case events.Drain(generation):
-                self._call.drain(instance.name, generation)
+                self._spawn(instance, generation)
+            case events.Drain(generation, timeout):
+                self._call.drain(instance.name, generation, timeout)
             case events.Terminate() if child is not None:
-                child.signal(instance.spec.rules.stop_signal)
+                child.signal(instance.process.rules.stop_signal)
                 # A stopped process cannot end before it goes on.
                 child.signal(signal.SIGCONT)
             case events.Kill() if child is not None:
                 child.kill()
             case events.Kill(generation):
                 # Whatever went wrong with its spawn, there is nothing to wait for.
-                self.tell(instance.name, events.Gone(generation))
+                self._tell(instance, events.Gone(generation))
             case events.Examine(generation) if child is not None:
-                self.tell(instance.name, events.Remain(generation, ", ".join(child.survivors())))
+                self._tell(instance, events.Remain(generation, ", ".join(child.survivors())))
 
-    def _spawn(self, instance: Instance, generation: int, lives: TaskGroup) -> None:
+    def _spawn(self, instance: Instance, generation: int) -> None:
+        for other in self._fleet.number(instance.name, generation):
+            other.process = replace(other.process, numbered=generation)
+        spec = instance.spec
         try:
-            launch = self._call.launch(instance.spec, instance.name, generation)
+            launch = self._call.launch(spec, instance.name, generation)
             child = Child(launch, self._children, self._enclosure)
         except Exception as exc:
             # Whatever is wrong with one instance is the failure of that one alone.
-            reason, mistake = refusal(instance.spec, exc)
-            self.tell(instance.name, events.SpawnFailed(generation, reason, mistake))
+            reason, mistake = refusal(spec, exc)
+            self._tell(instance, events.SpawnFailed(generation, reason, mistake))
             return
-        instance.child, instance.running, instance.health = child, anyio.Event(), None
-        self.tell(instance.name, events.Spawned(generation, child.pid))
-        lives.start_soon(
-            self._live,
-            instance,
-            Generation(
-                number=generation,
-                spec=instance.spec,
-                launch=launch,
-                child=child,
-                checks=self._checks,
-                output=instance.output,
-                tell=partial(self.tell, instance.name),
-                ended=partial(self._ended, instance, generation),
-                gone=partial(self._gone, instance, generation),
-                judged=partial(self._judged, instance, generation),
-                running=instance.running,
-            ),
+        instance.running, instance.health = anyio.Event(), None
+        instance.life = Generation(
+            number=generation,
+            spec=spec,
+            wanted=Wanted(spec.health),
+            launch=launch,
+            child=child,
+            checks=self._checks,
+            output=instance.output,
+            tell=partial(self._tell, instance),
+            ended=partial(self._ended, instance, generation),
+            gone=partial(self._gone, instance, generation),
+            judged=partial(self._judged, instance, generation),
+            running=instance.running,
         )
+        self._tell(instance, events.Spawned(generation, child.pid))
+        assert self._tasks is not None
+        self._tasks.start_soon(self._live, instance, instance.life)
 
     async def _live(self, instance: Instance, generation: Generation) -> None:
         """One life. An error of ours in it ends this life, and no other."""
@@ -325,8 +431,8 @@ class Supervisor:
             self._call.exited(instance.name, generation, end, lines)
 
     def _gone(self, instance: Instance, generation: int) -> None:
-        instance.child = instance.health = None
-        self.tell(instance.name, events.Gone(generation))
+        instance.life = instance.health = None
+        self._tell(instance, events.Gone(generation))
 
     def _judged(self, instance: Instance, generation: int, health: Verdict) -> None:
         instance.health = health
@@ -345,22 +451,6 @@ def _innermost(exc: BaseException) -> str:
     while isinstance(exc, BaseExceptionGroup):
         exc = exc.exceptions[0]
     return repr(exc)
-
-
-def _due(instance: Instance) -> float:
-    """When its deadline passes, if it has one.
-
-    An exit that is on its way counts before the deadline, and is told soon: /bin/false was never RUNNING.
-    The kernel is asked only about those that have a deadline.
-    """
-    deadline = instance.process.deadline
-    return math.inf if deadline is None or _is_about_to_end(instance) else deadline
-
-
-def _is_about_to_end(instance: Instance) -> bool:
-    """Whether its process has ended, and that is yet to be told."""
-    is_ending = instance.process.state in (State.STOPPING, State.LOST)
-    return instance.child is not None and not is_ending and instance.child.has_ended()
 
 
 @contextlib.contextmanager

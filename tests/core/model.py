@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gleitzeitd.core import events
-from gleitzeitd.core.events import Effect, Event
+from gleitzeitd.core.events import Effect, Event, Want
 from gleitzeitd.core.process import State
 from gleitzeitd.core.spec import Policy, Rules
 
@@ -32,6 +32,8 @@ class Life:
     stage: str = ""
     """How hard it is being ended; nothing while nobody wants it to end."""
     pressed_at: float = 0.0
+    drain_time: float = 0.0
+    """How long its calls may take, from then on."""
     failed: bool = False
     """We end it because it is of no use, or takes too much."""
     is_useless: bool = False
@@ -111,7 +113,7 @@ class Model:
             return back_by if lacks_connection and rules.policy is not Policy.NEVER else None
         patience = {
             "held": None,
-            "drain": rules.drain_timeout,
+            "drain": life.drain_time,
             "ask": GRACE if life.is_useless else rules.stop_timeout,
         }.get(life.stage, KILL_AGAIN)
         return None if patience is None else life.pressed_at + patience
@@ -122,7 +124,7 @@ class Model:
         life = self.life
         if isinstance(event, events.Elapsed | events.Opened | events.Held):
             return self._go_on(event, now)
-        if not isinstance(event, events.Start | events.Stop | events.Restart | events.Renew):
+        if not isinstance(event, Want):
             if life is None or event.generation != self.generation:
                 return []
             return self._learn(life, event, now)
@@ -135,6 +137,10 @@ class Model:
             return []
         if isinstance(want, events.Stop):
             return self._want_down(want.hurries, now)
+        if isinstance(want, events.Retire):
+            return self._want_gone(want.drain_timeout, now)
+        if isinstance(want, events.Revise) and not self.wanted:
+            return []
         if life is None:
             self.records.clear()
             self._to_gate()
@@ -155,7 +161,17 @@ class Model:
         if not life.stage:
             life.stage = "held"
             return []
+        if life.stage == "drain" and not hurries and not was_wanted:
+            life.drain_time = min(life.drain_time, now + self.rules.drain_timeout - life.pressed_at)
         return self._press(life, now) if hurries and not was_wanted else []
+
+    def _want_gone(self, drain_timeout: float, now: float) -> list[Effect]:
+        life = self.life
+        if life is None or life.stage:
+            return self._want_down(False, now)
+        self.wanted = self.anew = False
+        life.stage = "held"
+        return self._press(life, now, drain_timeout)
 
     def _go_on(self, event: Event, now: float) -> list[Effect]:
         life = self.life
@@ -256,12 +272,13 @@ class Model:
         life.stage, life.pressed_at = "ask", now
         return [events.Terminate(self.generation)]
 
-    def _press(self, life: Life, now: float) -> list[Effect]:
+    def _press(self, life: Life, now: float, drain_timeout: float | None = None) -> list[Effect]:
         """One stage harder."""
         life.pressed_at = now
         if life.stage == "held" and life.connected:
             life.stage = "drain"
-            return [events.Drain(self.generation)]
+            life.drain_time = self.rules.drain_timeout if drain_timeout is None else drain_timeout
+            return [events.Drain(self.generation, life.drain_time)]
         if life.stage in ("held", "drain"):
             life.stage = "ask"
             return [events.Terminate(self.generation)]

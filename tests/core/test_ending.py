@@ -57,7 +57,7 @@ def test_a_stop_waits_at_the_gate_then_drains_then_asks_then_kills() -> None:
     process, effects = step(up(CLASS), Stop(), 9)
     assert (process.phase, process.deadline, effects) == (Phase.HELD, None, ())
     process, effects = step(process, Opened(), 10)
-    assert (process.phase, effects) == (Phase.DRAINING, (Drain(1),))
+    assert (process.phase, effects) == (Phase.DRAINING, (Drain(1, 5.0),))
     process, effects = step(process, Elapsed(), 10 + CLASS.drain_timeout)
     assert (process.phase, effects) == (Phase.TERMINATING, (Terminate(1),))
     process, effects = step(process, Elapsed(), 15 + CLASS.stop_timeout)
@@ -99,7 +99,7 @@ def test_what_lost_its_connection_while_it_was_held_is_not_drained() -> None:
 def test_a_second_stop_hurries_through_every_stage() -> None:
     assert history(up(CLASS), *((2, Stop()),) * 5) == [
         (State.STOPPING,),
-        (State.STOPPING, Drain(1)),
+        (State.STOPPING, Drain(1, 5.0)),
         (State.STOPPING, Terminate(1)),
         (State.STOPPING, Kill(1)),
         (State.STOPPING, Kill(1)),
@@ -165,7 +165,7 @@ def test_a_stop_takes_back_the_start_before_it_hurries() -> None:
 def test_a_restart_drains_and_is_a_fresh_life_with_clean_books() -> None:
     process = ready(ended(up(replace(CLASS, initial=0)), 2), 2)
     process, effects = step(process, Restart(), 3)
-    assert effects == (Drain(2),)
+    assert effects == (Drain(2, 5.0),)
     assert process.reason == "restart was asked for"
     process = ended(process, 4)
     assert (process.state, process.row, process.failures, process.reason) == (State.WAITING, 0, (), "")
@@ -218,7 +218,7 @@ def test_failed_health_replaces_without_drain_and_with_little_patience() -> None
 
 def test_what_outgrew_its_limit_may_finish_and_counts_as_a_failure() -> None:
     process, effects = step(up(CLASS), Outgrew(1, "uses 2.1 GiB of 2 GiB"), 10)
-    assert (process.phase, effects) == (Phase.DRAINING, (Drain(1),))
+    assert (process.phase, effects) == (Phase.DRAINING, (Drain(1, 5.0),))
     process = ended(play(process, (11, Drained(1))), 12, 0)
     assert process.state is State.STARTING
     assert process.failures == (12,)

@@ -24,8 +24,8 @@ from gleitzeitd.hub.tokens import Tokens
 
 LOCAL = "the local token"
 PATIENCE = 10.0
-RUNNING = Standing(State.RUNNING, True, None, "", registers=True)
-STARTING = Standing(State.STARTING, True, None, "", registers=True)
+RUNNING = Standing(State.RUNNING, True, None, "", registers=True, generation=1)
+STARTING = Standing(State.STARTING, True, None, "", registers=True, generation=1)
 
 
 def spec(name: str = "tool", **routing: Any) -> Spec:
@@ -69,10 +69,20 @@ class Site:
         )
         return peer
 
-    async def provider(self, instance: str = "tool", *, tcp: bool = False, **offer: Any) -> Peer:
+    def token(self, instance: str = "tool", generation: int = 1) -> str:
+        """Of a life that is about to begin."""
+        spec = self.hub.registry.spec(instance)
+        assert spec is not None
+        return self.hub.registry.expect(spec, instance, generation)
+
+    async def provider(
+        self, instance: str = "tool", *, tcp: bool = False, standing: Standing | None = None, **offer: Any
+    ) -> Peer:
         """An instance of the daemon's own when the name is configured, else an external provider."""
         spec = self.hub.registry.spec(instance)
-        token = self.hub.registry.tokens.issue(instance, 1) if spec else LOCAL
+        token = self.token(instance) if spec else LOCAL
+        if standing is not None:
+            self.hub.registry.stands(instance, standing)
         peer = await self.peer(PROVIDERS, token, tcp=tcp)
         answer = await peer.register(name=spec.name if spec else instance, **offer)
         assert answer["ok"], answer

@@ -57,7 +57,9 @@ async def test_a_waiting_call_fails_when_its_provider_gives_up() -> None:
         caller = await hub.caller()
         await caller.ask()
         await until(lambda: hub.hub.registry.line("tool").waiting == 1)
-        hub.hub.registry.stands("tool", Standing(State.FATAL, True, None, "no key", registers=True))
+        hub.hub.registry.stands(
+            "tool", Standing(State.FATAL, True, None, "no key", registers=True, generation=1)
+        )
         with pytest.raises(CallError, match='"tool" is FATAL: no key') as failure:
             await caller.answer()
         assert failure.value.code == "no_instance"
@@ -242,7 +244,7 @@ async def test_a_provider_that_drains_gets_no_more_calls_and_says_so_when_it_is_
         provider, caller = await hub.provider(), await hub.caller()
         await caller.ask("1")
         invoke = await provider.next("invoke")
-        hub.hub.drain("tool", 1)
+        hub.hub.drain("tool", 1, 5.0)
         assert (await provider.next("drain"))["deadline_ms"] == 5000
         assert ("drained", "tool", 1) not in hub.facts
         await provider.say("result", {"id": invoke["id"], "ok": True, "result": 1})
@@ -307,7 +309,9 @@ async def test_who_gave_up_waiting_takes_no_place_in_the_queue() -> None:
 async def test_an_instance_that_is_stopping_gets_no_more_calls() -> None:
     async with site(spec()) as hub:
         provider, caller = await hub.provider(), await hub.caller()
-        hub.hub.registry.stands("tool", Standing(State.STOPPING, True, None, "sick", registers=True))
+        hub.hub.registry.stands(
+            "tool", Standing(State.STOPPING, True, None, "sick", registers=True, generation=1)
+        )
         await caller.ask()
         await until(lambda: hub.hub.registry.line("tool").waiting == 1)
         assert "invoke" not in provider.arrived

@@ -12,7 +12,7 @@ from tests.hub.peers import command, site, spec, until
 
 pytestmark = pytest.mark.anyio
 
-RUNNING = Standing(State.RUNNING, True, None, "", registers=False)
+RUNNING = Standing(State.RUNNING, True, None, "", registers=False, generation=1)
 
 
 async def test_over_tcp_the_token_of_a_command_is_enough() -> None:

@@ -116,8 +116,8 @@ async def test_no_answer_in_the_check_s_time_is_a_failure() -> None:
 async def test_what_has_yet_to_come_up_is_not_asked(comes_up: str) -> None:
     """Seen to fail with checks that begin at the registration: the question comes before the answer."""
     async with site(checked(replace(AT_ONCE, failures=1))) as hub:
-        hub.hub.registry.stands("tool", replace(RUNNING, fit=comes_up != "by its check"))
-        provider = await hub.provider(ready=comes_up != "by its word")
+        standing = replace(RUNNING, fit=comes_up != "by its check")
+        provider = await hub.provider(ready=comes_up != "by its word", standing=standing)
         for _ in range(2):
             await provider.say("dance", {})
             await provider.next("error")

@@ -7,13 +7,14 @@ import pytest
 from gleitzeit_extensions.protocol import CLIENTS, PROVIDERS, CallError
 from gleitzeitd.core.process import State
 from gleitzeitd.core.routing import Standing
+from gleitzeitd.hub.tokens import Grant
 from tests.hub.peers import Peer, Site, site, spec, twins, until
 
 pytestmark = pytest.mark.anyio
 
-STOPPED = Standing(State.STOPPED, False, None, "", registers=True)
-STOPPING = Standing(State.STOPPING, False, None, "", registers=True)
-FATAL = Standing(State.FATAL, True, None, "no key", registers=True)
+STOPPED = Standing(State.STOPPED, False, None, "", registers=True, generation=1)
+STOPPING = Standing(State.STOPPING, False, None, "", registers=True, generation=1)
+FATAL = Standing(State.FATAL, True, None, "no key", registers=True, generation=1)
 
 
 async def both(hub: Site) -> tuple[Peer, Peer]:
@@ -36,7 +37,7 @@ async def test_each_instance_registers_under_its_provider_s_name_and_is_told_by_
 
 async def test_an_instance_that_registers_under_its_own_name_is_refused() -> None:
     async with site(twins()) as hub:
-        peer = await hub.peer(PROVIDERS, hub.hub.registry.tokens.issue("tool#2", 1))
+        peer = await hub.peer(PROVIDERS, hub.token("tool#2", 1))
         answer = await peer.register(name="tool#2")
         sentence = 'this process is "tool" in the config file but registers as "tool#2"'
         assert (answer["error"]["code"], answer["error"]["message"]) == ("forbidden", sentence)
@@ -138,14 +139,14 @@ async def test_one_instance_drains_while_the_other_is_called() -> None:
         (first, second), caller = await both(hub), await hub.caller()
         await caller.ask("1", provider="tool#1")
         await first.next("invoke")
-        hub.hub.drain("tool#1", 1)
+        hub.hub.drain("tool#1", 1, 5.0)
         await first.next("drain")
         for number in ("2", "3"):
             await caller.ask(number)
             await second.reply(number)
             assert await caller.answer() == number
         assert not [fact for fact in hub.facts if fact[0] == "drained"]
-        hub.hub.drain("tool#2", 1)
+        hub.hub.drain("tool#2", 1, 5.0)
         assert [fact for fact in hub.facts if fact[0] == "drained"] == [("drained", "tool#2", 1)]
 
 
@@ -178,7 +179,7 @@ async def test_the_token_of_one_instance_outlives_that_of_another() -> None:
     async with site(twins()) as hub:
         tokens = hub.hub.registry.tokens
         first, second = tokens.issue("tool#1", 1), tokens.issue("tool#2", 1)
-        tokens.revoke("tool#1")
+        tokens.revoke(Grant("tool#1", 1))
         assert (tokens.check(first), bool(tokens.check(second))) == (None, True)
 
 

@@ -40,8 +40,7 @@ async def test_a_provider_that_is_not_ready_is_not_called_until_it_is() -> None:
 async def test_what_fails_its_ready_check_is_called_once_it_passes(state: Standing) -> None:
     """Seen to fail with a registration that does not heed its standing, at once and later."""
     async with site(spec()) as hub:
-        hub.hub.registry.stands("tool", replace(state, fit=False))
-        provider, caller = await hub.provider(), await hub.caller()
+        provider, caller = await hub.provider(standing=replace(state, fit=False)), await hub.caller()
         await caller.ask()
         await until(lambda: hub.hub.registry.line("tool").waiting == 1)
         hub.hub.registry.stands("tool", RUNNING)

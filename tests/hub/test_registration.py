@@ -35,26 +35,27 @@ async def test_another_protocol_is_told_which_one_is_spoken() -> None:
 
 async def test_a_child_s_token_is_no_good_for_another_process() -> None:
     async with site(spec(), owns=False) as hub:
-        token = hub.hub.registry.tokens.issue("tool", 1)
+        token = hub.token("tool", 1)
         assert (await refusal(hub, PROVIDERS, token=token))["code"] == "forbidden"
 
 
 async def test_a_child_s_token_is_no_good_for_calls() -> None:
     async with site(spec()) as hub:
-        token = hub.hub.registry.tokens.issue("tool", 1)
+        token = hub.token("tool", 1)
         assert (await refusal(hub, CLIENTS, token=token))["code"] == "forbidden"
 
 
 async def test_a_token_ends_with_its_generation() -> None:
     async with site(spec()) as hub:
-        old = hub.hub.registry.tokens.issue("tool", 1)
-        hub.hub.registry.tokens.issue("tool", 2)
+        old = hub.token("tool", 1)
+        hub.hub.registry.exited("tool", 1, "killed by SIGKILL", {})
+        hub.token("tool", 2)
         assert (await refusal(hub, PROVIDERS, token=old))["code"] == "unauthenticated"
 
 
 async def test_a_registration_is_acknowledged_and_told_to_the_supervisor() -> None:
     async with site(spec()) as hub:
-        peer = await hub.peer(PROVIDERS, hub.hub.registry.tokens.issue("tool", 1))
+        peer = await hub.peer(PROVIDERS, hub.token("tool", 1))
         answer = await peer.register(name="tool", models=["m"], methods=[{"name": "add"}])
         session = answer.pop("session")
         assert answer == {"ok": True, "proto": 1, "max_frame": MAX_FRAME, "window": WINDOW}
@@ -74,7 +75,7 @@ async def test_a_registration_is_acknowledged_and_told_to_the_supervisor() -> No
 )
 async def test_a_registration_that_cannot_be_is_refused_in_words(offer: dict[str, Any], words: str) -> None:
     async with site(spec()) as hub:
-        peer = await hub.peer(PROVIDERS, hub.hub.registry.tokens.issue("tool", 1))
+        peer = await hub.peer(PROVIDERS, hub.token("tool", 1))
         answer = await peer.register(**offer)
         assert answer["ok"] is False
         assert words in answer["error"]["message"]
@@ -108,7 +109,7 @@ async def test_an_external_provider_that_left_is_not_known_any_more() -> None:
 
 async def test_a_newer_connection_of_one_generation_takes_the_place_of_the_older() -> None:
     async with site(spec()) as hub:
-        token = hub.hub.registry.tokens.issue("tool", 1)
+        token = hub.token("tool", 1)
         older, newer = await hub.peer(PROVIDERS, token), None
         await older.register(name="tool")
         newer = await hub.peer(PROVIDERS, token)
@@ -122,7 +123,7 @@ async def test_a_newer_connection_of_one_generation_takes_the_place_of_the_older
 async def test_a_registration_that_is_refused_takes_nobody_s_place() -> None:
     """Seen to fail with the older connection closed before the newer is looked at."""
     async with site(spec()) as hub:
-        token = hub.hub.registry.tokens.issue("tool", 1)
+        token = hub.token("tool", 1)
         older, newer = await hub.peer(PROVIDERS, token), await hub.peer(PROVIDERS, token)
         await older.register(name="tool")
         assert (await newer.register(name="tool", models="m"))["ok"] is False
@@ -134,7 +135,7 @@ async def test_a_registration_that_is_refused_takes_nobody_s_place() -> None:
 async def test_the_connections_of_a_life_that_is_over_are_closed() -> None:
     """Seen to fail with connections that are only forgotten, on which one may register again."""
     async with site(spec(), spec("other")) as hub:
-        token = hub.hub.registry.tokens.issue("tool", 1)
+        token = hub.token("tool", 1)
         registered, idle = await hub.peer(PROVIDERS, token), await hub.peer(PROVIDERS, token)
         await registered.register(name="tool")
         bystander = await hub.provider("other")
@@ -187,7 +188,7 @@ async def test_an_update_changes_what_is_offered() -> None:
 
 async def test_a_connection_that_said_it_ended_registers_nothing() -> None:
     async with site(spec()) as hub:
-        peer = await hub.peer(PROVIDERS, hub.hub.registry.tokens.issue("tool", 1))
+        peer = await hub.peer(PROVIDERS, hub.token("tool", 1))
         await peer.say("disconnect", "as if")
         answer = await peer.register(name="openai")
         assert answer["ok"] is False

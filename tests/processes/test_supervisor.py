@@ -44,6 +44,7 @@ class Watched(Supervisor):
                 drain=lambda *_: None,
                 changed=self._remember,
                 exited=lambda *end: self.ends.append(end),
+                forgotten=lambda _: None,
             ),
         )
 
@@ -52,7 +53,7 @@ class Watched(Supervisor):
         environment = child_environment(os.environ, spec)
         return Launch(spec.target.argv, environment, f"{os.getpid()}:{name}:{generation}", spec.cwd)
 
-    def _remember(self, before: Process, after: Process) -> None:
+    def _remember(self, before: Process, after: Process, leads: bool) -> None:
         if after.state is not before.state:
             self.states[after.name].append(after.state)
 

@@ -50,13 +50,13 @@ class Archive:
     def __init__(self, path: str, files: int, pack: Callable[[Packing], None]) -> None:
         """`pack`: have it run, and tell the writer, who calls `publish`."""
         self._path = path
-        self._files = files
+        self.files = files
         self._pack = pack
         self._packing: Packing | None = None
 
     def rotate(self) -> None:
         """Make the newest of the older files of the log. Raises OSError."""
-        if not self._files:
+        if not self.files:
             self._drop_from(1)
             os.unlink(self._path)
             return
@@ -90,7 +90,7 @@ class Archive:
         with contextlib.suppress(FileNotFoundError):
             # Left over by a daemon that died.
             os.unlink(target)
-        for number in range(self._files, 1, -1):
+        for number in range(self.files, 1, -1):
             kinds = self._kinds(number)
             if kinds == KINDS:
                 # A daemon died between the two steps of `publish`.
@@ -102,11 +102,11 @@ class Archive:
 
     def _first_free(self) -> int:
         """The number of a free place; the last is made free where there is none."""
-        for number in range(1, self._files):
+        for number in range(1, self.files):
             if not self._kinds(number):
                 return number
-        self._drop_from(self._files)
-        return self._files
+        self._drop_from(self.files)
+        return self.files
 
     def _drop_from(self, number: int) -> None:
         while kinds := self._kinds(number):
@@ -115,7 +115,7 @@ class Archive:
             number += 1
 
     def _find(self, wanted: os.stat_result) -> int | None:
-        for number in range(1, self._files + 1):
+        for number in range(1, self.files + 1):
             with contextlib.suppress(OSError):
                 if os.path.samestat(os.lstat(self._name(number)), wanted):
                     return number

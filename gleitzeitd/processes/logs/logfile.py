@@ -31,7 +31,7 @@ class LogFile:
         self.written = 0
         """Bytes of the last `append` that are in the file, also when it raised."""
         self._path = path
-        self._limit = logs.size
+        self.limit = logs.size
         self._archive = archive
         self._file: int | None = None
         self._size = 0
@@ -47,7 +47,7 @@ class LogFile:
             # What was left of a record, by a full disk or a daemon that died, must not swallow the next.
             self._write((b"\n",))
             self.written = 0
-        if self._size + sum(map(len, records)) <= self._limit:
+        if self._size + sum(map(len, records)) <= self.limit:
             for start in range(0, len(records), MOST_BLOCKS):
                 self._write(records[start : start + MOST_BLOCKS])
         else:
@@ -62,7 +62,7 @@ class LogFile:
         """Write what needs more than one file, or cannot be rotated."""
         start = 0
         while start < len(data):
-            end = data.rfind(b"\n", start, max(start, start + self._limit - self._size)) + 1
+            end = data.rfind(b"\n", start, max(start, start + self.limit - self._size)) + 1
             if not end and self._size and self._rotate():
                 continue
             if not end:

@@ -51,6 +51,10 @@ class Output:
         self._sink = writer.sink(instance, path, logs)
         self._is_dropping = False
 
+    def limit(self, logs: Logs) -> None:
+        """How much is kept from now on."""
+        self._sink.limit(logs)
+
     @property
     def lost(self) -> int:
         """Bytes that could not be written to the file."""

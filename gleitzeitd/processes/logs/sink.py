@@ -47,6 +47,11 @@ class Sink:
         self._is_told = False
         self._last_told = -QUIET
 
+    def limit(self, logs: Logs) -> None:
+        """How much is kept from the next rotation on. The loop may call it: numbers are read whole."""
+        self.archive.files = logs.files
+        self._file.limit = logs.size
+
     @property
     def lost(self) -> int:
         """Bytes of the instance's output that are not in the file."""
