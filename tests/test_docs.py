@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 
 from gleitzeitd.core.process import State
-from tools.print_docs import pages, printed
+from tools.print_docs import FILES, pages, printed
 from tools.print_life import PROCESSES, shown, ways
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 def test_what_is_printed_from_the_code_is_up_to_date(page: Path) -> None:
     assert page.read_text() == printed(page.read_text()), "run `make docs`"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_file_that_is_printed_as_a_whole_is_up_to_date(path: Path) -> None:
+    assert path.read_text() == FILES[path](), "run `make docs`"
 
 
 def test_a_block_that_differs_from_the_code_is_noticed() -> None:

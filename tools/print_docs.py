@@ -1,6 +1,6 @@
 """Prints into the docs what the code knows better; `make docs` writes, a test compares.
 
-A block stands between `<!-- printed: NAME -->` and `<!-- end -->`.
+A block stands between `<!-- printed: NAME -->` and `<!-- end -->`; some files are printed as a whole.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gleitzeit_extensions.protocol import CODES
+from gleitzeitd.config import json_schema
+from gleitzeitd.config.reference import keys
+from gleitzeitd.config.template import template
 from gleitzeitd.core.process import MEANING
 from tools.print_life import endings, ways
 
@@ -35,12 +38,34 @@ def codes() -> str:
     return table(("code", "HTTP status", "exit status", "may be tried again"), rows)
 
 
+def settings(definition: str) -> str:
+    rows = (
+        (
+            f"`{'.'.join(key.path)}`",
+            key.kind,
+            "" if key.default is None else f"`{key.default}`",
+            key.reload,
+            key.sentence,
+        )
+        for key in keys(definition)
+    )
+    return table(("key", "what it is", "default", "a change", ""), rows)
+
+
 PRINTERS: dict[str, Callable[[], str]] = {
     "states": states,
     "ways": lambda: table(("from", "when", "to", "and"), ways()),
     "endings": lambda: table(("what ended", "to", "and"), endings()),
     "codes": codes,
+    "global_keys": lambda: settings("Global"),
+    "provider_keys": lambda: settings("Provider"),
 }
+FILES: dict[Path, Callable[[], str]] = {
+    json_schema.SHIPPED: json_schema.text,
+    # Without a word of where the schema is: the file is installed elsewhere than it stands here.
+    ROOT / "etc/providers.yaml": template,
+}
+"""What is printed as a whole."""
 
 
 def printed(text: str) -> str:
@@ -55,6 +80,8 @@ def pages() -> list[Path]:
 def main() -> int:
     for page in pages():
         page.write_text(printed(page.read_text()))
+    for path, text in FILES.items():
+        path.write_text(text())
     return 0
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from gleitzeitd.config.block import Block
 from gleitzeitd.config.commands import wrong_with
-from gleitzeitd.config.document import Problem
+from gleitzeitd.config.place import Problem
 from gleitzeitd.core.spec import CheckKind
 
 _KIND_OF = {"url": CheckKind.HTTP, "host": CheckKind.TCP, "port": CheckKind.TCP, "command": CheckKind.EXEC}
@@ -54,17 +54,17 @@ def _keys(block: Block, section: str) -> Iterator[Problem]:
             yield block.problem((section, key), sentence, key=True)
     if (needed := _NEEDED.get(kind)) and given.get(needed) is None:
         yield block.problem((section,), f"a check of kind {kind} needs `{needed}`", key=True)
-    for key, sentence in _values(given):
+    for key, sentence in _values(given, block.as_written((section, "command"))):
         yield block.problem((section, key), sentence)
 
 
-def _values(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _values(given: Mapping[str, Any], command: Any) -> Iterator[tuple[str, str]]:
     url, host = given.get("url"), given.get("host")
     if isinstance(url, str) and not _is_url(url):
         yield "url", 'must be a URL such as "http://127.0.0.1:8080/health"'
     if isinstance(host, str) and not _is_host(host):
         yield "host", "must be the name or the address of a host, such as 127.0.0.1"
-    if sentence := wrong_with(given.get("command")):
+    if sentence := wrong_with(given.get("command"), command):
         yield "command", sentence
 
 

@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 
+from gleitzeitd.config.secrets import masked_text
+from gleitzeitd.config.substitute import without
 from gleitzeitd.config.values import is_command
 
 _QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
@@ -17,16 +19,19 @@ def argv_of(command: list[str] | str) -> tuple[str, ...]:
     return tuple(shlex.split(command) if isinstance(command, str) else command)
 
 
-def wrong_with(command: object) -> str | None:
-    """Nothing of what is no command at all. That a program is missing shows at its start: it may come yet."""
+def wrong_with(command: object, as_written: object = None) -> str | None:
+    """Nothing of what is no command at all. That a program is missing shows at its start: it may come yet.
+
+    `as_written`: what stands in the file, where something was put into it since.
+    """
     if not is_command(command):
         return None
     try:
         argv = argv_of(command)
     except ValueError as exc:
         return f"cannot be split into words: {str(exc).lower()}"
-    if isinstance(command, str) and _OF_A_SHELL.search(_QUOTED.sub("", command)):
-        return f"is not run by a shell: write command: [sh, -c, {shlex.quote(command)}]"
+    if isinstance(text := as_written or command, str) and _OF_A_SHELL.search(_QUOTED.sub("", without(text))):
+        return f"is not run by a shell: write command: [sh, -c, {shlex.quote(masked_text(text))}]"
     if not argv or not argv[0]:
         return "is empty: name a program"
     if any("\0" in word for word in argv):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
-from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gleitzeitd.config.document import Document, Path, Problem
+from gleitzeitd.config.block import Block
+from gleitzeitd.config.kinds import keys
+from gleitzeitd.config.place import Path, Problem
+from gleitzeitd.config.secrets import MASK
 from gleitzeitd.config.written import as_written
 
 LONGEST_VALUE = 60
@@ -28,6 +31,7 @@ _SENTENCES = {
     "string_pattern_mismatch": "must look like module.ClassName",
     "missing": "is required",
 }
+_NUMBER = re.compile(r"\d[\d.e+]*")
 _BOUNDS = {
     "greater_than_equal": "at least",
     "less_than_equal": "at most",
@@ -36,18 +40,22 @@ _BOUNDS = {
 }
 
 
-def complaints(document: Document, error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
+def complaints(block: Block, error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
     for detail in error.errors(include_url=False):
-        path, value = _in_file(document, detail["loc"])
+        path, value = _in_file(block.given, detail["loc"])
         if detail["type"] == "extra_forbidden":
-            yield document.problem(path, _unknown(path, model), key=True)
+            yield block.problem(path, _unknown(path, model), key=True)
         else:
-            yield document.problem(path, _expected(detail) + _shown(value))
+            shown = f", not {MASK}" if block.is_secret(path, value) else _shown(value)
+            expected = _expected(detail)
+            yield block.problem(
+                path, (_NUMBER.sub(MASK, expected) if block.has_secret(path) else expected) + shown
+            )
 
 
-def _in_file(document: Document, loc: tuple[int | str, ...]) -> tuple[Path, Any]:
+def _in_file(given: Any, loc: tuple[int | str, ...]) -> tuple[Path, Any]:
     """The path as it is in the file, and what stands there as it was written."""
-    node, path = document.data, list[str | int]()
+    node, path = given, list[str | int]()
     for part in loc:
         if not isinstance(node, dict | list):
             break
@@ -84,24 +92,7 @@ def _shown(value: Any) -> str:
 
 
 def _unknown(path: Path, model: type[BaseModel]) -> str:
-    known = sorted(_keys(model, path[:-1]))
+    known = sorted(keys(model, path[:-1]))
     close = difflib.get_close_matches(str(path[-1]), known, n=1)
     hint = f"did you mean {close[0]}?" if close else "known are " + ", ".join(known)
     return f"unknown key ({hint})"
-
-
-def _keys(model: type[BaseModel], path: Path) -> set[str]:
-    """The keys that the schema has at `path`."""
-    annotation: Any = model
-    for part in path:
-        if get_origin(annotation) is dict:
-            annotation = get_args(annotation)[1]
-        else:
-            fields = {field.alias or name: field for name, field in annotation.model_fields.items()}
-            annotation = _section(fields[str(part)].annotation)
-    return {field.alias or name for name, field in annotation.model_fields.items()}
-
-
-def _section(annotation: Any) -> Any:
-    """The section of `Section | None`; what is no choice stays as it is."""
-    return get_args(annotation)[0] if get_origin(annotation) is UnionType else annotation

@@ -1,152 +1,146 @@
-"""A YAML file as plain data that remembers where each part of it stands."""
+"""All files of a config as one document of plain data that remembers where each part of it stands."""
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.scalarbool import ScalarBoolean
-
-from gleitzeitd.config.source import LARGEST, read_text
-from gleitzeitd.config.written import Constructor, Float, Int, as_written
+from gleitzeitd.config.gather import Files, gather
+from gleitzeitd.config.parse import parse
+from gleitzeitd.config.place import Path as Path
+from gleitzeitd.config.place import Place, Problem
+from gleitzeitd.config.source import decoded
 from gleitzeitd.core.errors import ConfigError
 
-MOST_VALUES = 1_000_000
-"""Values that a file may have, with each alias counted as what it stands for."""
-
-Path = tuple[str | int, ...]
-
-
-class Problem(NamedTuple):
-    """One mistake; problems sort by where they stand."""
-
-    line: int
-    column: int
-    text: str
+DEFAULTS = ("global", "defaults")
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """`data` is made of dict, list, str, int, float, bool and None only."""
+    """`data` is made of dict, list, str, int, float, bool and None only, as it stands in the files."""
 
-    path: str
+    files: tuple[str, ...]
     data: Any
-    node: Any
+    places: Place
+
+    @property
+    def path(self) -> str:
+        return self.files[0]
 
     def problem(self, path: Path, sentence: str, *, key: bool = False) -> Problem:
         """The sentence about the value at `path`, or about its key, with its place and its name."""
-        line, column = self.position(path, key=key)
-        name = ".".join(map(str, path)) or "the file"
-        return Problem(line, column, f"{self.path}:{line}:{column}: {name}: {sentence}")
+        place, there = self._find(path)
+        line, column = (place.key_line, place.key_column) if key else (place.line, place.column)
+        name = ".".join(map(str, there)) or "the file"
+        text = f"{self.files[place.file]}:{line}:{column}: {name}: {sentence}"
+        return Problem(place.file, line, column, text, () if key else path)
 
-    def position(self, path: Path, *, key: bool = False) -> tuple[int, int]:
-        """Line and column, from 1; of what surrounds it when the part itself stands elsewhere or nowhere."""
-        node, found = self.node, (0, 0)
+    def where(self, path: Path, *, key: bool = False) -> str:
+        """`file:line:column`; of what surrounds it when the part itself stands nowhere."""
+        place, _ = self._find(path)
+        line, column = (place.key_line, place.key_column) if key else (place.line, place.column)
+        return f"{self.files[place.file]}:{line}:{column}"
+
+    def _find(self, path: Path) -> tuple[Place, Path]:
+        """Where it stands and what it is called there: what a block leaves out may be in the defaults."""
+        place, data = self.places, self.data
+        common = self._defaults() if path[:1] == ("providers",) else None
         for depth, part in enumerate(path):
-            wants_key = key and depth == len(path) - 1
-            found = _place(node, part, wants_key) or found
-            try:
-                node = node[part]
-            except (LookupError, TypeError):
+            inner = place.inner.get(part)
+            if depth >= 2 and common is not None:
+                common = common.inner.get(part) if isinstance(data, dict) else None
+                if inner is None and common is not None:
+                    rest = path[depth + 1 :]
+                    return _deepest(common, rest), (*DEFAULTS, *path[2:])
+            if inner is None:
                 break
-        return found[0] + 1, found[1] + 1
+            place, data = inner, data[part]
+        return place, path
+
+    def _defaults(self) -> Place | None:
+        place: Place | None = self.places
+        for part in DEFAULTS:
+            place = place.inner.get(part) if place else None
+        return place
 
 
-def _place(node: Any, part: str | int, wants_key: bool) -> tuple[int, int] | None:
-    """Where the part stands in the node; None for one that a merge or an alias brought in."""
-    place: Callable[[Any], tuple[int, int] | None]
-    match node:
-        case CommentedMap() if part in node:
-            place = node.lc.key if wants_key or node[part] is None else node.lc.value
-        case CommentedSeq() if isinstance(part, int) and part < len(node):
-            place = node.lc.item
-        case _:
-            return None
-    try:
-        return place(part)
-    except (LookupError, TypeError):
-        return None
+def _deepest(place: Place, path: Path) -> Place:
+    for part in path:
+        if part not in place.inner:
+            break
+        place = place.inner[part]
+    return place
 
 
 def read(path: str) -> Document:
-    """The document at `path`. Raises ConfigError with the place and the way out."""
-    document = Document(path, None, _parsed(path, read_text(path, LARGEST)))
-    return replace(document, data=Plain(document).of(document.node, ()))
+    """The document at `path`, with the files beside it. Raises ConfigError with the place and the way out."""
+    return compose(gather(path))[0]
 
 
-def _parsed(path: str, text: str) -> Any:
-    yaml = YAML()
-    yaml.Constructor = Constructor
-    try:
-        return yaml.load(text)
-    except DuplicateKeyError as exc:
-        raise ConfigError((_duplicate(path, exc),)) from exc
-    except MarkedYAMLError as exc:
-        raise ConfigError((_syntax(path, exc),)) from exc
-    except Exception as exc:
-        # The library stumbles over some files in ways of its own: an AttributeError for a set that is merged.
-        raise ConfigError((f"{path}:1:1: this is not YAML that can be read: {_line(str(exc))}",)) from exc
+def compose(files: Files) -> tuple[Document, list[Problem]]:
+    """The document, and what is wrong with how its files fit. Raises ConfigError for what is no YAML."""
+    paths = tuple(path for path, _ in files)
+    parsed, problems = list[tuple[Any, Place]](), list[str]()
+    for number, (path, raw) in enumerate(files):
+        try:
+            parsed.append(parse(path, decoded(path, raw), number))
+        except ConfigError as exc:
+            problems += exc.problems
+    if problems:
+        raise ConfigError(tuple(problems))
+    (data, places), *others = parsed
+    if data is None:
+        raise ConfigError((f"{paths[0]}:1:1: the file is empty: it needs a section `providers`",))
+    document = Document(paths, data, places)
+    if not others or not isinstance(data, dict) or not isinstance(data.get("providers") or {}, dict):
+        return document, []
+    return _merged(document, others)
 
 
-class Plain:
-    """Makes data without ruamel's own types, which strict validation would not take for what they are."""
-
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        self._left = MOST_VALUES
-
-    def of(self, node: Any, path: Path) -> Any:
-        """Raises ConfigError for what has no meaning here, in its place."""
-        self._left -= 1
-        if self._left < 0:
-            raise self._error(path, f"with its aliases the file has more than {MOST_VALUES:,} values")
-        match node:
-            case CommentedMap():
-                return {self._key(k, path): self.of(v, (*path, k)) for k, v in node.items()}
-            case CommentedSeq():
-                return [self.of(v, (*path, at)) for at, v in enumerate(node)]
-            case bool() | None | Int() | Float():
-                return node
-            case ScalarBoolean():
-                return bool(node)
-            case datetime.date():
-                return node.isoformat()
-            case str():
-                return str(node)
-            case _:
-                raise self._error(path, "is neither text, number, true, false, list nor mapping")
-
-    def _key(self, key: object, path: Path) -> str:
-        if isinstance(key, str):
-            return str(key)
-        shown = as_written(key)
-        line, column = self._document.position((*path, key), key=True)  # type: ignore[arg-type]
-        sentence = f'the key {shown} is not text: write it as "{shown}"'
-        raise ConfigError((f"{self._document.path}:{line}:{column}: {sentence}",))
-
-    def _error(self, path: Path, sentence: str) -> ConfigError:
-        return ConfigError((self._document.problem(path, sentence).text,))
+def _merged(main: Document, others: list[tuple[Any, Place]]) -> tuple[Document, list[Problem]]:
+    """The main file with the providers of the others, which have nothing else."""
+    providers = dict(main.data.get("providers") or {})
+    section = main.places.inner.get("providers", main.places)
+    inner = dict(section.inner) if "providers" in main.places.inner else {}
+    problems = list[Problem]()
+    for data, places in others:
+        one = Document(main.files, data, places)
+        problems += _foreign(one)
+        added = _providers(data)
+        for name, block in added.items():
+            place = places.inner["providers"].inner[name]
+            if name in providers:
+                problems.append(_twice(main.files, name, inner[name], place))
+            else:
+                providers[name], inner[name] = block, place
+    whole = main.places._replace(inner={**main.places.inner, "providers": section._replace(inner=inner)})
+    return Document(main.files, {**main.data, "providers": providers}, whole), problems
 
 
-def _syntax(path: str, exc: MarkedYAMLError) -> str:
-    mark = exc.problem_mark or exc.context_mark
-    place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}:1:1"
-    context = f" ({_line(exc.context)})" if exc.context else ""
-    return f"{place}: this is not valid YAML: {_line(exc.problem or str(exc))}{context}"
+def _foreign(document: Document) -> Iterator[Problem]:
+    """What only the main file may have, or nobody."""
+    data = document.data
+    if data is not None and not isinstance(data, dict):
+        yield document.problem((), "must be a mapping of keys to values")
+    for key, value in data.items() if isinstance(data, dict) else ():
+        if key != "providers":
+            hint = "it belongs in the main file" if key == "global" else "only providers is known here"
+            yield document.problem((key,), f"unknown key ({hint})", key=True)
+        elif value is not None and not isinstance(value, dict):
+            yield document.problem((key,), "must be a mapping of keys to values")
 
 
-def _duplicate(path: str, exc: DuplicateKeyError) -> str:
-    mark = exc.problem_mark
-    key = _line(exc.problem or "").removeprefix("found duplicate key ").split(" with value")[0]
-    first = f", first above at line {exc.context_mark.line + 1}" if exc.context_mark else ""
-    return f"{path}:{mark.line + 1}:{mark.column + 1}: {key} is defined twice{first}: remove or rename one"
+def _providers(data: Any) -> Mapping[str, Any]:
+    section = data.get("providers") if isinstance(data, dict) else None
+    return section if isinstance(section, dict) else {}
 
 
-def _line(text: str) -> str:
-    return text.strip().split("\n")[0]
+def _twice(files: tuple[str, ...], name: str, first: Place, second: Place) -> Problem:
+    line, column = second.key_line, second.key_column
+    above = f"{files[first.file]}:{first.key_line}"
+    text = (
+        f"{files[second.file]}:{line}:{column}: providers.{name}: is defined twice, first at {above}: "
+        "remove or rename one"
+    )
+    return Problem(second.file, line, column, text, ("providers", name))

@@ -1,27 +1,28 @@
-"""From a file to the house it wants: read, validate, then check what only the whole can show."""
+"""From the files of a config to the house it wants: found, read, evaluated, and made into specs."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Iterable, Mapping
 
-from pydantic import ValidationError
-
-from gleitzeitd.config import schema
-from gleitzeitd.config.complaint import complaints
-from gleitzeitd.config.document import Problem, read
-from gleitzeitd.config.review import review
-from gleitzeitd.config.wanted import house
+from gleitzeitd.config.document import compose
+from gleitzeitd.config.evaluate import Evaluated, Judged, evaluate
+from gleitzeitd.config.gather import Files, gather
+from gleitzeitd.config.lookups import Outside, Secret, read_secret
+from gleitzeitd.config.settings import settings
+from gleitzeitd.config.wanted import spec
 from gleitzeitd.core.errors import ConfigError
-from gleitzeitd.core.spec import House
+from gleitzeitd.core.spec import House, Spec
 
 NAMES = ("config/providers.yaml", "providers.yaml")
 
 
-def find(given: str | None, *, service: bool = False) -> str:
+def find(given: str | None, flag: str, *, service: bool = False) -> str:
     """The config file: what is given, `$GLEITZEIT_CONFIG`, or the first that exists of the usual places.
 
-    A `service` that root starts without either reads /etc alone, so that a stray file in its current
-    directory is never run as root. Raises ConfigError when there is none.
+    `flag`: how one is named by whoever asks. A `service` that root starts without either reads /etc alone, so
+    that a stray file in its current directory is never run as root. Raises ConfigError when there is none.
     """
     if chosen := given or os.environ.get("GLEITZEIT_CONFIG"):
         return chosen
@@ -32,25 +33,62 @@ def find(given: str | None, *, service: bool = False) -> str:
         if os.path.exists(place):
             return place
     looked = ", ".join(places)
-    flag = "--config" if service else "--provider-config"
-    raise ConfigError((f"there is no config file (looked for {looked}): name one with {flag} FILE",))
+    way_out = f'name one with {flag} FILE, or write one with "gleitzeit config create"'
+    raise ConfigError((f"there is no config file (looked for {looked}): {way_out}",))
 
 
 def load(path: str) -> House:
-    """The house that the file wants. Raises ConfigError with every mistake in it, in its order."""
-    document = read(path)
-    if document.data is None:
-        raise ConfigError((f"{path}:1:1: the file is empty: it needs a section `providers`",))
-    problems: set[Problem] = set(review(document))
-    try:
-        file = schema.File.model_validate(document.data)
-    except ValidationError as exc:
-        problems.update(complaints(document, exc, schema.File))
-        raise _error(problems) from exc
-    if problems:
-        raise _error(problems)
-    return house(document, file)
+    """The house that the file wants. Raises ConfigError with every mistake that refuses it, in their order.
+
+    What hurts one provider only, such as a variable that is not set, is in the `mistakes` of its spec.
+    """
+    files = gather(path)
+    whole, secrets = evaluated(path, files)
+    common = whole.settings
+    enabled = [judged for judged in whole.providers if judged.block.is_enabled]
+    disabled = [judged for judged in whole.providers if not judged.block.is_enabled]
+    return House(
+        path=path,
+        specs=tuple(map(_spec, enabled)),
+        server_url=common.default_server_url.rstrip("/"),
+        auto_start=common.auto_start,
+        parallel_starts=common.parallel_starts,
+        disabled=frozenset(judged.block.name for judged in disabled),
+        settings={
+            "auto_start": common.auto_start,
+            "default_server_url": common.default_server_url.rstrip("/"),
+            "parallel_starts": common.parallel_starts,
+        },
+        secrets=tuple(secrets),
+        mark=_mark(files, secrets),
+    )
 
 
-def _error(problems: set[Problem]) -> ConfigError:
-    return ConfigError(tuple(problem.text for problem in sorted(problems)))
+def evaluated(path: str, files: Files) -> tuple[Evaluated, Mapping[str, Secret]]:
+    """What the files mean, and the secrets that were read for it. Raises ConfigError as `load` does."""
+    document, problems = compose(files)
+    outside = Outside(path, os.environ)
+    return evaluate(document, outside.lookups, problems), outside.secrets
+
+
+def fingerprint(path: str, secrets: Iterable[str] = ()) -> bytes:
+    """The mark of the house that `load` would make now, if it used these secrets.
+
+    Raises ConfigError for what cannot be read.
+    """
+    return _mark(gather(path), {secret: read_secret(secret) for secret in secrets})
+
+
+def _mark(files: Files, secrets: Mapping[str, Secret]) -> bytes:
+    digest = hashlib.blake2b(digest_size=32)
+    for name, held in (*files, *secrets.items()):
+        raw = str(held).encode("utf-8", "surrogateescape") if isinstance(held, ConfigError) else held
+        digest.update(f"{len(name)} {len(raw)} {type(held).__name__} ".encode())
+        digest.update(os.fsencode(name) + raw)
+    return digest.digest()
+
+
+def _spec(judged: Judged) -> Spec:
+    block, provider = judged.block, judged.provider
+    where = block.document.where(block.at, key=True).rpartition(":")[0]
+    return spec(block.name, provider, where, settings(provider), judged.mistakes)

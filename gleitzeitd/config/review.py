@@ -7,39 +7,40 @@ none of them; what has a wrong type itself is validation's to complain about.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
 from urllib.parse import urlsplit
 
 from gleitzeitd.config import checks, commands, dependencies, environment, rights
-from gleitzeitd.config.block import Block
-from gleitzeitd.config.document import Document, Problem
+from gleitzeitd.config.block import Block, written
+from gleitzeitd.config.document import Document
+from gleitzeitd.config.lookups import interpreter
+from gleitzeitd.config.place import Problem
 from gleitzeitd.config.schema import DEFAULT_SERVER_URL
 from gleitzeitd.core.spec import NAME_RULE, is_name
 
 
-def review(document: Document) -> Iterator[Problem]:
-    yield from _server_url(document)
-    providers = _section(document, "providers")
-    blocks = [Block(document, name, given) for name, given in providers.items() if isinstance(given, dict)]
-    for name in providers:
-        yield from _name(document, name)
+def review(common: Block, blocks: list[Block], names: Collection[str]) -> Iterator[Problem]:
+    """`common`: the section `global`; `names`: of all providers, be they blocks or not."""
+    url = common.given.get("default_server_url", DEFAULT_SERVER_URL)
+    if ("default_server_url",) in common.own.unresolved:
+        # That is told already, and what must agree with it may well do so.
+        url = None
+    yield from _server_url(common, url)
+    for name in names:
+        yield from _name(common.document, name)
     for block in blocks:
+        yield from _told_twice(block, url, common.shown(("default_server_url",), url))
         for rule in (*RULES, *OF_THIS_MACHINE) if block.is_enabled else RULES:
             yield from rule(block)
-    yield from dependencies.problems(blocks, providers)
+    enabled = [block for block in blocks if block.is_enabled]
+    for rule_of_all in OF_ALL:
+        yield from rule_of_all(enabled)
+    yield from dependencies.problems(blocks, names)
 
 
-def _section(document: Document, name: str) -> Mapping[str, Any]:
-    section = document.data.get(name) if isinstance(document.data, dict) else None
-    return section if isinstance(section, dict) else {}
-
-
-def _server_url(document: Document) -> Iterator[Problem]:
-    url = _section(document, "global").get("default_server_url", DEFAULT_SERVER_URL)
+def _server_url(common: Block, url: object) -> Iterator[Problem]:
     if isinstance(url, str) and not _is_address(url):
-        sentence = f"must look like {DEFAULT_SERVER_URL}"
-        yield document.problem(("global", "default_server_url"), sentence)
+        yield common.problem(("default_server_url",), f"must look like {DEFAULT_SERVER_URL}")
 
 
 def _name(document: Document, name: str) -> Iterator[Problem]:
@@ -56,35 +57,49 @@ def _target(block: Block) -> Iterator[Problem]:
 
 
 def _command(block: Block) -> Iterator[Problem]:
-    if sentence := commands.wrong_with(block.get("command")):
+    if sentence := commands.wrong_with(block.get("command"), block.as_written(("command",))):
         yield block.problem(("command",), sentence)
 
 
-def _told_twice(block: Block) -> Iterator[Problem]:
+def _told_twice(block: Block, url: object, shown_url: object) -> Iterator[Problem]:
     """What the class is told in `config` and what the daemon knows must agree."""
     config = block.section("config")
     if (told := config.get("name", block.name)) != block.name:
-        shown = "empty" if told is None else f'"{told}"'
+        shown = "empty" if told is None else f'"{block.shown(("config", "name"), told)}"'
         sentence = f'is {shown}, but the block is called "{block.name}": make them equal'
         yield block.problem(("config", "name"), sentence)
-    url = _section(block.document, "global").get("default_server_url", DEFAULT_SERVER_URL)
     told = config.get("server_url", url)
     if "class" in block.given and isinstance(url, str) and str(told).rstrip("/") != url.rstrip("/"):
-        sentence = f'is "{told}", but this daemon listens at "{url}": make them equal or leave it out'
+        shown = block.shown(("config", "server_url"), told)
+        sentence = f'is "{shown}", but this daemon listens at "{shown_url}": make them equal or leave it out'
         yield block.problem(("config", "server_url"), sentence)
 
 
 def _cwd(block: Block) -> Iterator[Problem]:
     cwd = block.get("cwd")
     if isinstance(cwd, str) and not os.path.isdir(block.beside(cwd)):
-        yield block.problem(("cwd",), f'there is no directory "{cwd}"')
+        yield block.problem(("cwd",), f'there is no directory "{block.shown(("cwd",), cwd)}"')
+
+
+def _python(block: Block) -> Iterator[Problem]:
+    if "command" in block.given and written(block.own.data, ("python",)) is not None:
+        sentence = "is for a class: a command names its own interpreter"
+        yield block.problem(("python",), sentence, key=True)
+
+
+def _interpreter(block: Block) -> Iterator[Problem]:
+    python = block.get("python")
+    if isinstance(python, str) and not os.access(interpreter(block.beside(python)), os.X_OK):
+        shown = block.shown(("python",), python)
+        sentence = f'"{shown}" is neither an interpreter nor the directory of a virtual environment'
+        yield block.problem(("python",), sentence)
 
 
 Rule = Callable[[Block], Iterator[Problem]]
 RULES: tuple[Rule, ...] = (
     _target,
     _command,
-    _told_twice,
+    _python,
     environment.variables,
     environment.inherited,
     checks.ready,
@@ -92,10 +107,12 @@ RULES: tuple[Rule, ...] = (
 )
 OF_THIS_MACHINE: tuple[Rule, ...] = (
     _cwd,
-    environment.files,
-    rights.user,
-    rights.group,
+    _interpreter,
     rights.nice,
+)
+OF_ALL: tuple[Callable[[list[Block]], Iterator[Problem]], ...] = (
+    environment.files,
+    rights.accounts,
     rights.nofile,
 )
 """What a block that is not enabled has no need of: it may be there for another machine, or another day."""

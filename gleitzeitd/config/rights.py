@@ -6,42 +6,47 @@ import grp
 import os
 import pwd
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from gleitzeitd.config.block import Block, hint
-from gleitzeitd.config.document import Problem
+from gleitzeitd.config.place import Problem
 from gleitzeitd.config.written import as_written
 
 LARGEST_ID = 2**32 - 2
 """The one above means none (chown(2))."""
 
 
-def user(block: Block) -> Iterator[Problem]:
-    wanted = _account(block.get("user"))
-    if wanted is None:
-        return
+def accounts(blocks: Iterable[Block]) -> Iterator[Problem]:
+    """Of all blocks at once, since many may name the same account, which is looked up once."""
+    users, groups = cache(_wrong_user), cache(_wrong_group)
+    for block in blocks:
+        for key, wrong_with in (("user", users), ("group", groups)):
+            wanted = _account(block.get(key))
+            if wanted is not None and (sentence := wrong_with(wanted)):
+                shown = str(block.shown((key,), wanted))
+                # What was like a secret would tell of it.
+                yield block.problem((key,), sentence if shown == wanted else f'there is no {key} "{shown}"')
+
+
+def _wrong_user(wanted: str) -> str | None:
     uid = _uid(wanted)
     if uid is None:
-        known = [entry.pw_name for entry in pwd.getpwall()]
-        yield block.problem(("user",), f'there is no user "{wanted}"{hint(wanted, known)}')
-    elif os.geteuid() not in (0, uid):
-        sentence = "only a daemon that runs as root can run a provider as another user"
-        yield block.problem(("user",), sentence)
+        return f'there is no user "{wanted}"{hint(wanted, [entry.pw_name for entry in pwd.getpwall()])}'
+    if os.geteuid() not in (0, uid):
+        return "only a daemon that runs as root can run a provider as another user"
+    return None
 
 
-def group(block: Block) -> Iterator[Problem]:
-    wanted = _account(block.get("group"))
-    if wanted is None:
-        return
+def _wrong_group(wanted: str) -> str | None:
     gid = _gid(wanted)
     if gid is None:
-        known = [entry.gr_name for entry in grp.getgrall()]
-        yield block.problem(("group",), f'there is no group "{wanted}"{hint(wanted, known)}')
-    elif os.geteuid() != 0 and gid != os.getegid():
-        sentence = "only a daemon that runs as root can run a provider with another group"
-        yield block.problem(("group",), sentence)
+        return f'there is no group "{wanted}"{hint(wanted, [entry.gr_name for entry in grp.getgrall()])}'
+    if os.geteuid() != 0 and gid != os.getegid():
+        return "only a daemon that runs as root can run a provider with another group"
+    return None
 
 
 def nice(block: Block) -> Iterator[Problem]:
@@ -50,11 +55,16 @@ def nice(block: Block) -> Iterator[Problem]:
         yield block.problem(("nice",), "only a daemon that runs as root can go below 0")
 
 
-def nofile(block: Block) -> Iterator[Problem]:
-    wanted = block.section("limits").get("nofile")
-    if isinstance(wanted, int) and wanted > (most := _most_files()):
-        sentence = f"must be at most {most}, which is all that this daemon can give, not {as_written(wanted)}"
-        yield block.problem(("limits", "nofile"), sentence)
+def nofile(blocks: Iterable[Block]) -> Iterator[Problem]:
+    wants = [(block, block.section("limits").get("nofile")) for block in blocks]
+    files = [(block, wanted) for block, wanted in wants if isinstance(wanted, int)]
+    most = _most_files() if files else 0
+    for block, wanted in files:
+        if wanted > most:
+            shown = as_written(block.shown(("limits", "nofile"), wanted))
+            most_told = f"must be at most {most}, which is all that this daemon can give"
+            sentence = f"{most_told}, not {shown}"
+            yield block.problem(("limits", "nofile"), sentence)
 
 
 def _account(value: Any) -> str | None:

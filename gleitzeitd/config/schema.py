@@ -1,11 +1,13 @@
-"""Every setting, defined once: name, type, bounds, default and a sentence."""
+"""Every setting, defined once: name, type, bounds, default, a sentence, and what a reload does with it."""
 
 from __future__ import annotations
 
 import signal as signals
+from enum import StrEnum
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from gleitzeitd.config.values import (
     Account,
@@ -27,6 +29,22 @@ from gleitzeitd.config.values import (
 from gleitzeitd.core.spec import CheckKind
 
 DEFAULT_SERVER_URL = "http://localhost:8000"
+RELOAD = "x-reload"
+
+
+class Reload(StrEnum):
+    """What a reload does with a change of a setting; `restart` where a field has no mark."""
+
+    LIVE = "live"
+    """What runs takes it over."""
+    RESTART = "restart"
+    """It takes a new process."""
+    DAEMON = "daemon"
+    """It takes a new daemon."""
+
+
+LIVE: JsonDict = {RELOAD: Reload.LIVE.value}
+DAEMON: JsonDict = {RELOAD: Reload.DAEMON.value}
 
 
 class Section(BaseModel):
@@ -38,34 +56,6 @@ class AllLogs(Section):
 
     size: Size = Field(20 * 1024 * 1024, description="Size at which a file is rotated.")
     files: int = Field(5, ge=0, le=1000, description="Older files that are kept beside it, compressed.")
-
-
-class Global(Section):
-    """Settings for the daemon and for every provider."""
-
-    auto_start: Flag = Field(True, description="Start enabled providers when the daemon starts.")
-    auto_restart: Flag = Field(
-        True, description="Restart providers that end; false makes `never` the default policy."
-    )
-    health_check_interval: Duration = Field(
-        30.0, gt=0, description="Time between two health checks of a provider."
-    )
-    connection_timeout: Duration = Field(
-        10.0, gt=0, description="Time a provider has from its spawn to its registration with the hub."
-    )
-    max_retry_attempts: int = Field(
-        3,
-        ge=0,
-        description="Starts in a row that never became ready, after which a provider is FATAL; 0: no limit.",
-    )
-    default_server_url: str = Field(
-        DEFAULT_SERVER_URL, description="Where the hub listens; localhost means both loopbacks."
-    )
-    retry_fatal_every: Duration = Field(
-        300.0, description="Time after which a provider that reached a limit is tried again; 0: never."
-    )
-    parallel_starts: int = Field(8, ge=1, description="Instances that may be starting at once.")
-    logs: AllLogs = Field(default_factory=AllLogs, description="How much output is kept of each instance.")
 
 
 class Restart(Section):
@@ -145,48 +135,69 @@ class Logs(Section):
     files: int | None = Field(None, ge=0, le=1000, description="As in `global.logs`, for this provider.")
 
 
-class Provider(Section):
-    """One provider: exactly one of `class` and `command` says what runs."""
-
-    model_config = ConfigDict(populate_by_name=False)
+class Runs(Section):
+    """What runs, which every block says for itself."""
 
     enabled: Flag = Field(True, description="false leaves the block out.")
-    type: Literal["llm", "tool", "extension"] = Field("tool", description="What kind of provider it is.")
     class_: str | None = Field(
         None, alias="class", pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)+$", description="`module.ClassName` to run."
     )
     command: Command | None = Field(
         None, description="The program to run, as a list or as text without shell syntax."
     )
+
+
+class Common(Section):
+    """What a block says, or `global.defaults` for all of them."""
+
+    type: Literal["llm", "tool", "extension"] = Field("tool", description="What kind of provider it is.")
     config: dict[str, Any] = Field(default_factory=dict, description="Handed to the class as keywords.")
-    description: str = Field("", description="One line for people.")
+    description: str = Field("", description="One line for people.", json_schema_extra=LIVE)
     auto_discover_models: Flag = Field(False, description="Ask the provider for its models when it starts.")
-    instances: int = Field(1, ge=1, le=1000, description="How many of it run, called name#1 and so on.")
+    instances: int = Field(
+        1, ge=1, le=1000, description="How many of it run, called name#1 and so on.", json_schema_extra=LIVE
+    )
     depends_on: Texts = Field(
         default_factory=list,
         description="Providers that are ready before it starts, and stop after it.",
+        json_schema_extra=LIVE,
     )
-    restart: Restart = Field(default_factory=Restart, description="Restart policy.")
+    restart: Restart = Field(default_factory=Restart, description="Restart policy.", json_schema_extra=LIVE)
     restart_schedule: Schedule | None = Field(
-        None, description="When it is restarted though it is well: five cron fields, in local time."
+        None,
+        description="When it is restarted though it is well: five cron fields, in local time.",
+        json_schema_extra=LIVE,
     )
-    max_retry_attempts: int | None = Field(None, ge=0, description="As in `global`, for this provider.")
-    retry_fatal_every: Duration | None = Field(None, description="As in `global`, for this provider.")
-    connection_timeout: Duration | None = Field(None, gt=0, description="As in `global`, for this provider.")
+    max_retry_attempts: int | None = Field(
+        None, ge=0, description="As in `global`, for this provider.", json_schema_extra=LIVE
+    )
+    retry_fatal_every: Duration | None = Field(
+        None, description="As in `global`, for this provider.", json_schema_extra=LIVE
+    )
+    connection_timeout: Duration | None = Field(
+        None, gt=0, description="As in `global`, for this provider.", json_schema_extra=LIVE
+    )
     start_timeout: Duration | None = Field(
         None,
         gt=0,
         description="Time to be ready where it is checked or says so itself; else 60 s, 15 min for an llm.",
+        json_schema_extra=LIVE,
     )
-    start_seconds: Duration = Field(1.0, description="Time a command has to stay alive to be RUNNING.")
+    start_seconds: Duration = Field(
+        1.0, description="Time a command has to stay alive to be RUNNING.", json_schema_extra=LIVE
+    )
     ready: Check | None = Field(
         None, description="What has to pass before it is RUNNING, and called; kind provider: it registers."
     )
     health: Check | None = Field(
-        None, description="What has to pass lest it is restarted; a class is asked over the hub by default."
+        None,
+        description="What has to pass lest it is restarted; a class is asked over the hub by default.",
+        json_schema_extra=LIVE,
     )
-    stop: Stop = Field(default_factory=Stop, description="How it is ended.")
-    routing: Routing = Field(default_factory=Routing, description="How calls reach it.")
+    stop: Stop = Field(default_factory=Stop, description="How it is ended.", json_schema_extra=LIVE)
+    routing: Routing = Field(
+        default_factory=Routing, description="How calls reach it.", json_schema_extra=LIVE
+    )
     env: dict[str, Variable] = Field(default_factory=dict, description="Variables added to its environment.")
     env_file: Texts = Field(
         default_factory=list,
@@ -199,6 +210,11 @@ class Provider(Section):
     cwd: str | None = Field(
         None, description="Its working directory, relative to the config file; else the daemon's."
     )
+    python: str | None = Field(
+        None,
+        description="The interpreter for `class`, or the directory of a virtual environment, relative to the "
+        "config file; else the daemon's own.",
+    )
     python_path: list[str] = Field(
         default_factory=list,
         description="Directories searched first for `class`, relative to the config file.",
@@ -208,7 +224,80 @@ class Provider(Section):
     umask: Mode | None = Field(None, description='What its new files do not allow, in octal, such as "0027".')
     nice: int | None = Field(None, ge=-20, le=19, description="Its priority: 19 waits for all others.")
     limits: Limits = Field(default_factory=Limits, description="What it may use.")
-    logs: Logs = Field(default_factory=Logs, description="How much of its output is kept.")
+    update: Literal["start-first", "stop-first"] | None = Field(
+        None,
+        description="Whether the new one is ready before the old one ends; `start-first` for a class, "
+        "`stop-first` for a command, which may listen at a port.",
+        json_schema_extra=LIVE,
+    )
+    update_drain: Duration = Field(
+        600.0, description="Time that calls of a replaced one have to finish.", json_schema_extra=LIVE
+    )
+    watch: Flag = Field(
+        False, description="Restart it when its own source changes, for authors.", json_schema_extra=LIVE
+    )
+    logs: Logs = Field(
+        default_factory=Logs, description="How much of its output is kept.", json_schema_extra=LIVE
+    )
+
+
+class Provider(Common, Runs):
+    """One provider: exactly one of `class` and `command` says what runs."""
+
+    model_config = ConfigDict(populate_by_name=False)
+
+
+class Defaults(Common):
+    """What a provider has where its own block says nothing: mappings are merged, all else is replaced."""
+
+
+class Global(Section):
+    """Settings for the daemon and for every provider."""
+
+    auto_start: Flag = Field(
+        True, description="Start enabled providers when the daemon starts.", json_schema_extra=LIVE
+    )
+    auto_restart: Flag = Field(
+        True,
+        description="Restart providers that end; false makes `never` the default policy.",
+        json_schema_extra=LIVE,
+    )
+    health_check_interval: Duration = Field(
+        30.0, gt=0, description="Time between two health checks of a provider.", json_schema_extra=LIVE
+    )
+    connection_timeout: Duration = Field(
+        10.0,
+        gt=0,
+        description="Time a provider has from its spawn to its registration with the hub.",
+        json_schema_extra=LIVE,
+    )
+    max_retry_attempts: int = Field(
+        3,
+        ge=0,
+        description="Starts in a row that never became ready, after which a provider is FATAL; 0: no limit.",
+        json_schema_extra=LIVE,
+    )
+    default_server_url: str = Field(
+        DEFAULT_SERVER_URL,
+        description="Where the hub listens; localhost means both loopbacks.",
+        json_schema_extra=DAEMON,
+    )
+    retry_fatal_every: Duration = Field(
+        300.0,
+        description="Time after which a provider that reached a limit is tried again; 0: never.",
+        json_schema_extra=LIVE,
+    )
+    parallel_starts: int = Field(
+        8, ge=1, description="Instances that may be starting at once.", json_schema_extra=LIVE
+    )
+    logs: AllLogs = Field(
+        default_factory=AllLogs,
+        description="How much output is kept of each instance.",
+        json_schema_extra=LIVE,
+    )
+    defaults: Defaults = Field(
+        default_factory=Defaults, description="What each provider has that does not say otherwise."
+    )
 
 
 class File(Section):
@@ -218,3 +307,13 @@ class File(Section):
 
     global_: Global = Field(default_factory=Global, alias="global", description="Settings for all.")
     providers: dict[str, Provider] = Field(default_factory=dict, description="The providers by name.")
+
+
+def is_live(key: str) -> bool:
+    """Whether what runs takes over a change of this key, such as `restart.initial` or `global.auto_start`."""
+    first, _, rest = key.partition(".")
+    model: type[Section] = Provider
+    if first == "global":
+        model, first = Global, rest.partition(".")[0]
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    return fields[first].json_schema_extra == LIVE

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import signal as signals
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any, NoReturn, TypeGuard
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import CoreSchema
 
 from gleitzeitd.config.schedule import wrong_with
 from gleitzeitd.config.written import as_written
@@ -117,17 +119,70 @@ def _schedule(value: str) -> str:
     return value
 
 
-Flag = Annotated[bool, BeforeValidator(flag)]
-Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, le=365 * 86400, allow_inf_nan=False)]
-Size = Annotated[int, BeforeValidator(_size)]
-Cores = Annotated[float, BeforeValidator(_cores), Field(gt=0, le=10_000, allow_inf_nan=False)]
-StopSignal = Annotated[signals.Signals, BeforeValidator(_signal)]
+def _either(title: str, *forms: dict[str, Any]) -> WithJsonSchema:
+    """What an editor is told of values that may be written in several ways."""
+    return WithJsonSchema({"title": title, "anyOf": list(forms)})
+
+
+def _text(pattern: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": f"^{pattern}$"}
+
+
+_TEXT = {"type": "string"}
+_LIST = {"type": "array", "items": _TEXT}
+_ANY_CASE = "|".join("".join(f"[{char.upper()}{char}]" for char in word) for word in _BOOLEANS)
+_TRUE_OR_FALSE = ({"type": "boolean"}, _text(f"({_ANY_CASE})"))
+
+
+@dataclass(frozen=True, slots=True)
+class OrText:
+    """For an editor: the type itself, within its bounds, or a text of this form."""
+
+    title: str
+    pattern: str
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, make: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"title": self.title, "anyOf": [make(core), _text(self.pattern)]}
+
+
+Flag = Annotated[bool, BeforeValidator(flag), _either("true or false", *_TRUE_OR_FALSE)]
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    Field(ge=0, le=365 * 86400, allow_inf_nan=False),
+    OrText("duration", rf"\s*{_DURATION.pattern}\s*"),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    _either(
+        "size", {"type": "integer", "minimum": SMALLEST, "maximum": LARGEST}, _text(rf"\s*{_SIZE.pattern}\s*")
+    ),
+]
+Cores = Annotated[
+    float,
+    BeforeValidator(_cores),
+    Field(gt=0, le=10_000, allow_inf_nan=False),
+]
+StopSignal = Annotated[
+    signals.Signals,
+    BeforeValidator(_signal),
+    WithJsonSchema({"title": "signal", "enum": [*_SIGNALS, *(name[3:] for name in _SIGNALS)]}),
+]
 Choice = Annotated[Policy, Field(strict=False)]
 Kind = Annotated[CheckKind, Field(strict=False)]
-Command = Annotated[list[str] | str, BeforeValidator(_command)]
-Variable = Annotated[str, BeforeValidator(_variable)]
-Texts = Annotated[list[str], BeforeValidator(_texts)]
-Inherited = Annotated[bool | list[str], BeforeValidator(_inherited)]
-Account = Annotated[str, BeforeValidator(_account)]
-Mode = Annotated[int, BeforeValidator(_mode)]
-Schedule = Annotated[str, AfterValidator(_schedule)]
+Command = Annotated[list[str] | str, BeforeValidator(_command), _either("command", _LIST, _TEXT)]
+Variable = Annotated[
+    str, BeforeValidator(_variable), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+Texts = Annotated[list[str], BeforeValidator(_texts), _either("text or list of texts", _LIST, _TEXT)]
+Inherited = Annotated[
+    bool | list[str], BeforeValidator(_inherited), _either("true or list of names", *_TRUE_OR_FALSE, _LIST)
+]
+Account = Annotated[str, BeforeValidator(_account), _either("name or number", _TEXT, {"type": "integer"})]
+Mode = Annotated[
+    int,
+    BeforeValidator(_mode),
+    _either("octal number", _text(_MODE.pattern), {"type": "integer", "minimum": 0, "maximum": 777}),
+]
+Schedule = Annotated[str, AfterValidator(_schedule), WithJsonSchema({"title": "schedule", **_TEXT})]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Self
 
-from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
+_INT = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_FLAGS = {"true": True, "false": False}
 
 
 class Int(int):
@@ -27,23 +30,6 @@ class Float(float):
         return number
 
 
-class Constructor(RoundTripConstructor):
-    def construct_object(self, node: Any, deep: bool = False) -> Any:
-        if node in self.recursive_objects:
-            raise ConstructorError(None, None, "what contains itself has no end", node.start_mark)
-        return super().construct_object(node, deep)
-
-    def construct_yaml_int(self, node: Any) -> Int:
-        return Int.of(int(super().construct_yaml_int(node)), node.value)
-
-    def construct_yaml_float(self, node: Any) -> Float:
-        return Float.of(float(super().construct_yaml_float(node)), node.value)
-
-
-Constructor.add_constructor("tag:yaml.org,2002:int", Constructor.construct_yaml_int)
-Constructor.add_constructor("tag:yaml.org,2002:float", Constructor.construct_yaml_float)
-
-
 def as_written(value: object) -> str:
     """A plain value as the file shows it."""
     match value:
@@ -55,3 +41,12 @@ def as_written(value: object) -> str:
             return value.text
         case _:
             return str(value)
+
+
+def typed(text: str) -> Any:
+    """The number or the flag that a file would show like this; the text where it is neither."""
+    if _INT.fullmatch(text) and len(text) < 1000:
+        return Int.of(int(text), text)
+    if _FLOAT.fullmatch(text):
+        return Float.of(float(text), text)
+    return _FLAGS.get(text.lower(), text)

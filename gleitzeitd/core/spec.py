@@ -220,8 +220,12 @@ class House:
     parallel_starts: int = 8
     """Instances that may be STARTING at once."""
     disabled: frozenset[str] = frozenset()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     """Every key of `global` that is not a provider's default, by its path, such as `parallel_starts`."""
+    secrets: tuple[str, ...] = ()
+    """The files of secrets that values were taken from."""
+    mark: bytes = b""
+    """Of all the bytes that it was made of: as long as that stays the same, so does the house."""
 
     @property
     def by_name(self) -> Mapping[str, Spec]:

@@ -22,6 +22,7 @@ global:
   health_check_interval: 5m
   default_server_url: http://localhost:8000
   logs: {size: 20MiB, files: 5}
+  defaults: {nice: "${NICE:-3}", stop: {timeout: 1}}
 
 providers:
   first: &first
@@ -43,12 +44,12 @@ providers:
     <<: *first
     config: {}
     description: |
-      Several
-      lines.
+      Several $${lines}
+      of ${NONE-text}.
 
   third:
     enabled: on
-    command: [sleep, "60"]
+    command: sleep "${TIME:-60}" ${file:seconds}
     python_path: [lib]
     depends_on: first
     ready:
@@ -58,6 +59,13 @@ providers:
 """.replace("{me}", str(os.geteuid()))
 LINES = VALID.splitlines(keepends=True)
 ODD = [
+    "${HOME}",
+    "${NONE}",
+    "${NONE:-x}",
+    "$${",
+    "${",
+    "${file:x}",
+    "${cred:x}",
     "!!set {a}",
     "!!omap [a: 1]",
     "!!binary aGVsbG8=",
@@ -135,6 +143,10 @@ def load_or_refuse(path: Path, content: bytes) -> None:
 def can_be_spawned(house: House) -> None:
     """What the kernel refuses is refused before: a spawn may fail only for the state of the world."""
     for spec in house.specs:
+        if spec.mistakes:
+            assert all(mistake.startswith(f"{house.path}:") for mistake in spec.mistakes)
+            assert all(mistake.isprintable() for mistake in spec.mistakes)
+            continue
         words = spec.target.argv if isinstance(spec.target, CommandTarget) else (spec.target.path,)
         assert words
         assert words[0]

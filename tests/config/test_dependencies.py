@@ -48,6 +48,12 @@ def test_a_provider_cannot_wait_for(tmp_path: Path, text: str, sentence: str) ->
     assert mistakes(tmp_path, text) == [sentence]
 
 
+def test_every_circle_is_told_that_has_nobody_of_another(tmp_path: Path) -> None:
+    told = mistakes(tmp_path, house(a="b", b="a", x="y", y="[x, a]", s="t", t="u", u="t"))
+
+    assert [sentence.split(": ")[3] for sentence in told] == ["a -> b -> a", "x -> y -> x", "t -> u -> t"]
+
+
 def test_a_disabled_provider_may_need_what_is_disabled_as_well(tmp_path: Path) -> None:
     text = "providers:\n" + "".join(
         f"  {name}: {{class: module.Class, enabled: false, depends_on: {other}}}\n"

@@ -42,7 +42,7 @@ NOT_YAML = {
     ),
     "brackets without end": (
         "providers: " + "[" * 500,
-        "1:1: this is not YAML that can be read: maximum recursion depth exceeded",
+        "1:111: is nested more than 100 deep, which no setting needs",
     ),
     "a NUL": (
         "\0\1\2",
@@ -190,11 +190,66 @@ def test_what_contains_itself_is_refused(tmp_path: Path) -> None:
 
 
 def test_aliases_are_counted_as_what_they_stand_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gleitzeitd.config.document.MOST_VALUES", 1000)
+    monkeypatch.setattr("gleitzeitd.config.nodes.MOST_VALUES", 1000)
     levels = [f"  a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 4)]
     (sentence,) = mistakes(tmp_path, "".join(["global:\n", "  a0: &a0 text\n", *levels]))
 
     assert sentence.endswith(": with its aliases the file has more than 1,000 values")
+
+
+def test_a_file_of_very_many_parts_is_refused_where_they_are_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gleitzeitd.config.parse.MOST_NODES", 10)
+
+    assert mistakes(tmp_path, "providers:\n" + "  - a\n" * 10) == [
+        "9:5: this is not valid YAML: more than 10 keys and values"
+    ]
+
+
+def test_all_that_is_defined_twice_is_told_at_once(tmp_path: Path) -> None:
+    text = "providers:\n  p: {class: a.B, class: a.C}\n  1: {}\n  p: {}\n"
+
+    assert [sentence.split(" is ")[0] for sentence in mistakes(tmp_path, text)] == [
+        '2:19: "class"',
+        "3:3: the key 1",
+        '4:3: "p"',
+    ]
+
+
+@pytest.mark.parametrize(
+    "date", ["2020-01-31", "2020-13-41", "2020-01-31T10:00:00Z", "2020-01-31 10:00:00.5 +1"]
+)
+def test_a_date_is_the_text_that_the_file_shows(tmp_path: Path, date: str) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(setting("providers.p.config.at", date))
+
+    assert load(str(path)).specs[0].config == {"at": date}
+
+
+def test_a_number_that_is_none_is_told_in_its_place(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, setting("providers.p.config.key", "!!int x")) == [
+        "5:12: this is not a number that can be read"
+    ]
+
+
+def test_a_file_of_the_older_yaml_is_read_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("%YAML 1.1\n---\n" + setting("providers.p.config", "{a: yes, b: 010, c: 1:30}"))
+
+    assert load(str(path)).specs[0].config == {"a": True, "b": 8, "c": 90}
+
+
+def test_what_is_merged_may_be_several_and_the_first_wins(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "providers:\n"
+        "  one: &one {command: x, nice: 1}\n  two: &two {command: y, nice: 2, description: two}\n"
+        "  three: {<<: [*one, *two], instances: 3}\n"
+    )
+    three = load(str(path)).by_name["three"]
+
+    assert (three.identity.nice, three.description, three.instances) == (1, "two", 3)
 
 
 def test_a_merged_block_is_a_block_like_any_other(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ UNKNOWN = {
     "in global, unlike any": (
         setting("global.x", "3"),
         "2:3: global.x: unknown key (known are auto_restart, auto_start, connection_timeout,"
-        " default_server_url, health_check_interval, logs, max_retry_attempts, parallel_starts,"
+        " default_server_url, defaults, health_check_interval, logs, max_retry_attempts, parallel_starts,"
         " retry_fatal_every)",
     ),
     "in a provider": (

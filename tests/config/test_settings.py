@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from gleitzeitd.core.spec import (
     Routing,
     Rules,
     Spec,
+    Update,
 )
 from tests.config.mistaken import setting
 
@@ -76,10 +78,11 @@ EFFECTS: dict[str, tuple[str, Callable[[House], Any], object]] = {
     "global.parallel_starts": ("1", lambda house: house.parallel_starts, 1),
     "global.logs.size": ("1MiB", own("logs.size"), 2**20),
     "global.logs.files": ("0", own("logs.files"), 0),
+    "global.defaults": ("{nice: 3}", own("identity.nice"), 3),
     "providers.p.enabled": ("false", lambda house: (house.specs, house.disabled), ((), frozenset({"p"}))),
-    "providers.p.type": ("llm", own("type"), "llm"),
     "providers.p.class": ("a.b.C", own("target"), ClassTarget("a.b.C")),
     "providers.p.command": ("a 'b c'", own("target"), CommandTarget(("a", "b c"))),
+    "providers.p.type": ("llm", own("type"), "llm"),
     "providers.p.config": ("{a: [1, {b: 2.5}], c: null}", own("config"), {"a": [1, {"b": 2.5}], "c": None}),
     "providers.p.description": ("Does it", own("description"), "Does it"),
     "providers.p.auto_discover_models": ("true", own("auto_discover_models"), True),
@@ -122,6 +125,7 @@ EFFECTS: dict[str, tuple[str, Callable[[House], Any], object]] = {
     ),
     "providers.p.inherit_env": ("[A, B]", own("inherit_env"), ("A", "B")),
     "providers.p.cwd": ("/", own("cwd"), "/"),
+    "providers.p.python": (sys.executable, own("python"), sys.executable),
     "providers.p.python_path": ("[/a, /b]", own("python_path"), ("/a", "/b")),
     "providers.p.user": (ME[0], own("identity.user"), ME[0]),
     "providers.p.group": (ME[1], own("identity.group"), ME[1]),
@@ -132,16 +136,21 @@ EFFECTS: dict[str, tuple[str, Callable[[House], Any], object]] = {
     "providers.p.limits.processes": ("10", own("limits.processes"), 10),
     "providers.p.limits.cpu": ("0.5", own("limits.cpu"), 0.5),
     "providers.p.limits.max_rss": ("512MiB", own("limits.max_rss"), 512 * 2**20),
+    "providers.p.update": ("stop-first", own("update"), Update.STOP_FIRST),
+    "providers.p.update_drain": ("1m", own("update_drain"), 60.0),
+    "providers.p.watch": ("yes", own("watch"), True),
     "providers.p.logs.size": ("64KiB", own("logs.size"), 65536),
     "providers.p.logs.files": ("1", own("logs.files"), 1),
 }
 
 
 def keys(model: type[BaseModel], path: str) -> Iterator[str]:
-    """The path of every setting of a section."""
+    """The path of every setting of a section; `defaults` have a table of their own."""
     for name, field in model.model_fields.items():
         here, kind = f"{path}{field.alias or name}", field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if kind is schema.Defaults:
+            yield here
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from keys(kind, f"{here}.")
         else:
             yield here
@@ -166,6 +175,7 @@ def test_a_key_has_its_effect(tmp_path: Path, path: str) -> None:
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     house = wanted(tmp_path, "providers:\n  p: {class: module.Class}\n")
 
+    (spec,) = house.specs
     assert house == House(
         path=str(tmp_path / "p.yaml"),
         specs=(
@@ -176,9 +186,13 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
                 Rules(),
                 Routing(),
                 health=Check(CheckKind.PROVIDER),
+                update=Update.START_FIRST,
                 where=f"{tmp_path / 'p.yaml'}:2",
+                settings=spec.settings,
             ),
         ),
+        settings={"auto_start": True, "default_server_url": "http://localhost:8000", "parallel_starts": 8},
+        mark=house.mark,
     )
 
 
@@ -375,18 +389,6 @@ def test_the_example_that_we_ship_loads_and_says_the_defaults() -> None:
     assert [spec.rules for spec in house.specs] == [Rules(), Rules(start_timeout=900.0)]
     assert house.server_url == House("", ()).server_url
     assert house.auto_start
-
-
-def test_what_is_commented_out_in_the_example_is_valid_too(tmp_path: Path) -> None:
-    text = (ROOT / "etc/providers.yaml").read_text()
-    start = text.index("  # server:")
-    lines = [line.replace("  # ", "  ", 1) for line in text[start:].splitlines()]
-    # What is not on every machine.
-    there = [line for line in lines if line.split(":")[0].strip() not in ("cwd", "user", "group")]
-    (tmp_path / "server.env").touch()
-    spec = wanted(tmp_path, text[:start] + "\n".join(there)).specs[-1]
-
-    assert (spec.name, spec.ready and spec.ready.kind) == ("server", CheckKind.HTTP)
 
 
 def test_the_file_of_the_tutorial_loads(tmp_path: Path) -> None:

@@ -1,0 +1,92 @@
+"""The file that `config create` writes: two providers that run, and every key with its default."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from gleitzeitd.config.reference import Key, keys
+
+WIDTH = 110
+COLUMN = 40
+"""Where comments begin."""
+
+_HEAD = """\
+# What gleitzeitd runs. Every key is optional but for what runs (`class` or `command`).
+# Durations are seconds or have a unit: 500ms, 30s, 5m, 1h, 1d. So do sizes: 20MiB (by 1024), 20MB (by 1000).
+# A value may hold ${NAME} or ${NAME:-default} of the environment. A secret is better kept elsewhere:
+# ${file:/run/secrets/key} reads a file, ${cred:key} a credential of systemd.
+
+global:
+"""
+_PROVIDERS = """
+providers:
+  calculator:
+    type: tool
+    class: providers.calculator_provider.CalculatorProvider
+    description: Arithmetic, trigonometry and logarithms
+
+  echo:
+    type: llm
+    class: providers.echo_provider.EchoProvider
+    description: A language model that says what it is told, word by word
+
+  # All that a provider may have: its default, or an example where it has none. It takes one of `class` and
+  # `command`, and a check has the keys of its kind.
+  #
+  # server:
+"""
+
+_CHECK = {
+    "interval": "30s",
+    "url": "http://127.0.0.1:8100/health",
+    "port": "8100",
+    "command": "[/opt/server/bin/ask]",
+}
+EXAMPLES = {
+    "class": "my_provider.MyProvider",
+    "command": '[/opt/server/bin/serve, --port, "8100"]',
+    "restart.policy": "always",
+    "restart_schedule": "30 4 * * 0",
+    "start_timeout": "60s",
+    **{f"{section}.{key}": example for section in ("ready", "health") for key, example in _CHECK.items()},
+    "ready.interval": "1s",
+    "cwd": "/opt/server",
+    "python": ".venv",
+    "update": "start-first",
+    "user": "server",
+    "group": "server",
+    "umask": '"0027"',
+    "nice": "5",
+    "limits.nofile": "4096",
+    "limits.memory": "2GiB",
+    "limits.processes": "100",
+    "limits.cpu": "1.5",
+    "limits.max_rss": "1500MiB",
+}
+"""Of what has no default."""
+
+
+def template(schema: str | None = None) -> str:
+    """The text of the file; `schema` says where an editor finds the JSON Schema."""
+    common = {key.path: key.default for key in keys("Global")}
+    told = "".join(f"  {line}\n" for key in keys("Global") for line in _lines(key, key.default))
+    shown = "".join(
+        f"  #   {line}\n"
+        for key in keys("Provider")
+        for line in _lines(key, key.default or common.get(key.path) or EXAMPLES.get(".".join(key.path)))
+    )
+    modeline = f"# yaml-language-server: $schema={schema}\n" if schema else ""
+    return modeline + _HEAD + told + _PROVIDERS + shown
+
+
+def _lines(key: Key, value: str | None) -> Iterator[str]:
+    """The key with a value, and its sentence behind it, in as many lines as that takes."""
+    if value is None and not key.is_section:
+        raise LookupError(f"{'.'.join(key.path)} has neither a default nor an example")
+    depth = len(key.path) - 1
+    code = f"{'  ' * depth}{key.path[-1]}:" + ("" if key.is_section else f" {value}")
+    start = max(COLUMN, len(code) + 2)
+    first, *more = textwrap.wrap(key.sentence, WIDTH - 10 - start)
+    yield f"{code.ljust(start)}# {first}"
+    yield from (f"{'':{start}}# {line}" for line in more)

@@ -1,0 +1,121 @@
+"""Whatever somebody put in the file's place is refused in a sentence, soon, and without eating the memory."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gleitzeitd.config.source import LARGEST
+
+MEMORY = 400 * 2**20
+SECONDS = 30
+LOAD = """
+import sys
+from gleitzeitd.core.errors import ConfigError
+from gleitzeitd.config.load import load
+try:
+    load(sys.argv[1])
+except ConfigError as exc:
+    print(exc)
+"""
+
+
+def told(path: Path) -> str:
+    """What a child with little memory and little time says of the file."""
+    child = subprocess.run(
+        [sys.executable, "-c", LOAD, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+        cwd=Path(__file__).resolve().parents[2],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
+    )
+    assert (child.returncode, child.stderr) == (0, "")
+    return child.stdout
+
+
+def bomb(path: Path) -> None:
+    """A file of a few lines that stands for ten to the ninth texts."""
+    levels = [f"  a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 10)]
+    path.write_text("".join(["providers:\n", "  a0: &a0 text\n", *levels]))
+
+
+def merging_bomb(path: Path) -> None:
+    """The same with merges, each of which has all of the one before, and twice."""
+    levels = [f"  a{n}: &a{n} {{<<: *a{n - 1}, b{n}: *a{n - 1}}}\n" for n in range(1, 40)]
+    path.write_text("".join(["providers:\n", "  a0: &a0 {x: 1}\n", *levels]))
+
+
+def huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(100 * 2**20)
+
+
+def unix_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+TOLD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "an alias bomb": (bomb, "with its aliases the file has more than 1,000,000 values"),
+    "a bomb of merges": (merging_bomb, "with its aliases the file has more than 1,000,000 values"),
+    "100 MB": (huge, "is larger than the 8 MiB that it may have"),
+    "lists without end": (
+        lambda path: path.write_text("a: " + "[" * 100_000),
+        "is nested more than 100 deep",
+    ),
+    "mappings without end": (lambda path: path.write_text("{a: " * 100_000), "is nested more than 100 deep"),
+    "a block without end": (lambda path: path.write_text("- " * 100_000), "is nested more than 100 deep"),
+    "one long word": (
+        lambda path: path.write_text("x" * (LARGEST // 4)),
+        "must be a mapping of keys to values",
+    ),
+    "one long line": (
+        lambda path: path.write_text("x " * (LARGEST // 16)),
+        "must be a mapping of keys to values",
+    ),
+    "bytes": (lambda path: path.write_bytes(bytes(range(256)) * 100), "is not UTF-8: save the file as UTF-8"),
+    "a program": (lambda path: path.write_bytes(Path("/bin/true").read_bytes()), "is not UTF-8"),
+    "NULs": (lambda path: path.write_bytes(b"\0" * 1000), "this is not YAML that can be read"),
+    "UTF-16": (lambda path: path.write_text("providers: {}\n", "utf-16"), "is not UTF-8"),
+    "UTF-32": (lambda path: path.write_text("providers: {}\n", "utf-32"), "is not UTF-8"),
+    "UTF-16 without a mark": (lambda path: path.write_text("providers: {}\n", "utf-16-le"), "not YAML"),
+    "a directory": (lambda path: path.mkdir(), "this is not a regular file: name a file of text"),
+    "a socket": (unix_socket, "this is not a regular file: name a file of text"),
+    "zeros without end": (lambda path: path.symlink_to("/dev/zero"), "this is not a regular file"),
+    "digits without end": (
+        lambda path: path.write_text(f"global: {{parallel_starts: {'9' * 100_000}}}"),
+        "this is not a number that can be read",
+    ),
+    "unknown keys without end": (
+        lambda path: path.write_text("".join(f"k{n}: 1\n" for n in range(5000))),
+        "unknown key",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "sentence"), TOLD.values(), ids=TOLD)
+def test_it_is_refused_soon(tmp_path: Path, make: Callable[[Path], object], sentence: str) -> None:
+    path = tmp_path / "p.yaml"
+    make(path)
+    said = told(path)
+
+    assert said.startswith(f"{path}:")
+    assert sentence in said
+
+
+def test_many_aliases_that_are_not_too_many_are_no_bomb(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "providers:\n  p:\n    class: module.Class\n    config:\n      a: &a [1, 2, 3]\n"
+        + "".join(f"      b{number}: *a\n" for number in range(1000))
+    )
+
+    assert told(path) == ""
