@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import anyio
 import structlog
 
 from gleitzeit_extensions import places
 from gleitzeitd import premises
+from gleitzeitd.config.history import History
+from gleitzeitd.config.watch import watch_config
+from gleitzeitd.control.reload import Reload
 from gleitzeitd.control.server import About, Control
 from gleitzeitd.core import events
-from gleitzeitd.core.errors import ConfigError
 from gleitzeitd.core.events import End
+from gleitzeitd.core.plan import Action, Plan
 from gleitzeitd.core.process import Process
 from gleitzeitd.core.routing import Standing
-from gleitzeitd.core.spec import ClassTarget, House, Spec
+from gleitzeitd.core.spec import House
 from gleitzeitd.hub.registry import Facts
 from gleitzeitd.hub.server import Hub
 from gleitzeitd.hub.tokens import Tokens, new_token
+from gleitzeitd.launches import Launches
 from gleitzeitd.processes.containment.enclosure import enclosure
-from gleitzeitd.processes.containment.marker import marker
 from gleitzeitd.processes.containment.predecessor import clear_predecessor
-from gleitzeitd.processes.environment import child_environment
-from gleitzeitd.processes.launch import Launch
+from gleitzeitd.processes.renewal import Renewal
 from gleitzeitd.processes.supervisor import Callbacks, Supervisor
 
 log = structlog.get_logger("gleitzeitd")
@@ -46,10 +46,16 @@ class Daemon:
         self.token = new_token()
         self.about = About(os.path.abspath(house.path), control, (), 0.0)
         self.hub = Hub(house.specs, house.disabled, Tokens(self.token), self._facts())
+        self.launches = Launches(house, control, self.hub.registry.expect, search_here=search_here)
         logs, slots = premises.logs_directory(), house.parallel_starts
         self.supervisor = Supervisor(house.specs, logs, self._callbacks(), slots)
         for name, instance in self.supervisor.instances.items():
             self.hub.registry.stands(name, Standing.of(instance.process))
+        history = History(premises.state_directory() / "history", self.about.config)
+        self.reload = Reload(house, history, self.supervisor, self.hub.know, self._applied)
+        self.renewal = Renewal(
+            self.supervisor, self.reload.changes, lambda: self.reload.house.specs, self.launches.python_path
+        )
 
     async def run(self) -> None:
         """Bind everything, start the providers, serve until a signal or a shutdown. Raises OccupiedError."""
@@ -71,6 +77,7 @@ class Daemon:
             unix = held.enter_context(premises.unix_socket(places.hub_socket(self.control_path), 0o666))
             held.enter_context(premises.token_file(self.control_path, self.token))
             self.about.hub = tuple(_url(listening) for listening in tcp)
+            self.launches.hub_url = self.about.hub[0]
             self._listening = [unix, *tcp]
             yield
 
@@ -86,15 +93,10 @@ class Daemon:
         self.about.started = anyio.current_time()
         async with anyio.create_task_group() as tasks:
             await tasks.start(self.hub.run, self._listening)
-            await tasks.start(Control(self.supervisor, self.hub, self.about).run, self._control)
+            control = Control(self.supervisor, self.hub, self.about, self.reload)
+            await tasks.start(control.run, self._control)
             await tasks.start(self.supervisor.run, self._enclosure)
-            self.about.state = "running"
-            log.info(
-                "daemon runs", config=self.about.config, control=self.control_path, hub=self.about.hub[0]
-            )
-            if self.house.auto_start:
-                self._tell_all(events.Start())
-            await self.about.shutdown.wait()
+            await self._serve_until_shutdown()
             self.about.state = "stopping"
             log.info("daemon stops")
             # Who is being stopped already keeps the time that it has.
@@ -102,11 +104,37 @@ class Daemon:
             await self.supervisor.until(self.supervisor.at_rest)
             tasks.cancel_scope.cancel()
 
+    async def _serve_until_shutdown(self) -> None:
+        """Changes that are under way then are given up, and everything stops as it is."""
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(self.reload.changes.run)
+            self.about.state = "running"
+            hub = self.about.hub[0]
+            log.info("daemon runs", config=self.about.config, control=self.control_path, hub=hub)
+            if self.house.auto_start:
+                self._tell_all(events.Start())
+            tasks.start_soon(self.reload.run)
+            tasks.start_soon(watch_config, self.about.config, self.reload.stir, self.reload.save)
+            tasks.start_soon(self.renewal.run)
+            await self.about.shutdown.wait()
+            tasks.cancel_scope.cancel()
+
+    def _applied(self, plan: Plan) -> None:
+        """What is wanted is that plan's house from now on."""
+        self.hub.registry.disable(plan.house.disabled)
+        changed = plan.of(Action.ADDED, Action.RESTART)
+        self._enclosure.enforce(step.spec for step in changed if step.spec is not None)
+        self.renewal.look()
+
     async def _hear(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """The first signal stops; each further one presses harder."""
+        """SIGHUP reloads, unless it says that the terminal is gone. The first other one stops; each further
+        one presses harder."""
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             task_status.started()
-            async for _ in signals:
+            async for number in signals:
+                if number is signal.SIGHUP and not self.search_here:
+                    self.reload.save()
+                    continue
                 if self.about.shutdown.is_set():
                     self._tell_all(events.Stop())
                 self.about.shutdown.set()
@@ -118,64 +146,15 @@ class Daemon:
     # What the processes need of the hub.
     def _callbacks(self) -> Callbacks:
         return Callbacks(
-            launch=self._launch,
+            launch=self.launches.launch,
             drain=self.hub.drain,
             changed=self._changed,
             exited=self._exited,
             forgotten=self.hub.registry.forget,
         )
 
-    def _launch(self, spec: Spec, instance: str, generation: int) -> Launch:
-        if spec.mistakes:
-            raise ConfigError(spec.mistakes)
-        token = self.hub.registry.expect(spec, instance, generation)
-        environment = child_environment(os.environ, spec)
-        if isinstance(spec.target, ClassTarget):
-            argv: tuple[str, ...] = (sys.executable, "-P", "-m", "gleitzeit_extensions.host")
-            context = self._context(spec, spec.target, instance, token)
-            stdin = json.dumps(context).encode() + b"\n"
-        else:
-            argv, stdin = spec.target.argv, b""
-            environment = {**environment, **self._address(token), **spec.env}
-        return Launch(
-            argv,
-            environment,
-            marker(instance, generation),
-            spec.cwd,
-            stdin,
-            spec.identity,
-            spec.limits,
-            given=frozenset(spec.env),
-        )
-
-    def _address(self, token: str) -> dict[str, str]:
-        """What a command needs to register with the hub, if it wants to."""
-        return {
-            "GLEITZEIT_HUB_URL": self.about.hub[0],
-            "GLEITZEIT_HUB_SOCKET": places.hub_socket(self.control_path),
-            "GLEITZEIT_TOKEN": token,
-        }
-
-    def _context(self, spec: Spec, target: ClassTarget, instance: str, token: str) -> Mapping[str, object]:
-        """What the SDK's host has to know. It goes over stdin, so that no secret shows elsewhere."""
-        here = (os.getcwd(),) if self.search_here else ()
-        return {
-            "instance": instance,
-            "name": spec.name,
-            "type": spec.type,
-            "class": target.path,
-            "config": spec.config,
-            "description": spec.description,
-            "auto_discover_models": spec.auto_discover_models,
-            "python_path": [*spec.python_path, os.path.dirname(self.about.config), *here],
-            "hub_socket": places.hub_socket(self.control_path),
-            "server_url": self.about.hub[0]
-            if self.house.server_url.endswith(":0")
-            else self.house.server_url,
-            "token": token,
-        }
-
     def _changed(self, before: Process, after: Process, leads: bool) -> None:
+        self.renewal.follow(before, after)
         standing = Standing.of(after)
         if standing != Standing.of(before):
             self.hub.registry.stands(after.name, standing, leads=leads)

@@ -20,6 +20,8 @@ from gleitzeitd.core.process import State
 from gleitzeitd.daemon import Daemon
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.processes.logs.follower import Follower
+from gleitzeitd.processes.logs.output import Output
+from gleitzeitd.processes.supervisor import Supervisor
 
 STDOUT = 1
 COLOURS = (36, 32, 35, 33, 34, 96, 92, 95, 93, 94)
@@ -37,20 +39,38 @@ async def run(daemon: Daemon) -> None:
 
 
 async def _show_output(daemon: Daemon) -> None:
-    names = list(daemon.supervisor.instances)
-    width = max((len(name) for name in names), default=0)
     coloured = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    prefixes = {name: _prefix(name.ljust(width), at, coloured) for at, name in enumerate(names)}
     follower = Follower()
-    with ExitStack() as stack:
-        for instance in daemon.supervisor.instances.values():
-            stack.enter_context(instance.output.followed(follower))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_follow, daemon.supervisor, follower)
         while True:
             records, missed = await follower.take()
-            lines = [f"{prefixes[record.instance]} {_printable(record.shown())}" for record in records]
+            names = {name: at for at, name in enumerate(daemon.supervisor.instances)}
+            width = max(map(len, names), default=0)
+            lines = list[str]()
+            for record in records:
+                prefix = _prefix(record.instance.ljust(width), names.get(record.instance, 0), coloured)
+                lines.append(f"{prefix} {_printable(record.shown())}")
             if missed:
                 lines.append(f"({missed} bytes were too fast for this terminal: see gleitzeit logs)")
             await _say("\n".join(lines))
+
+
+async def _follow(supervisor: Supervisor, follower: Follower) -> None:
+    """Follow the output of all instances, also of those that come with a reload."""
+    followed = dict[Output, ExitStack]()
+    while True:
+        wanted = _outputs(supervisor)
+        for output in followed.keys() - wanted:
+            followed.pop(output).close()
+        for output in wanted - followed.keys():
+            followed[output] = ExitStack()
+            followed[output].enter_context(output.followed(follower))
+        await supervisor.until(lambda: _outputs(supervisor) != followed.keys())
+
+
+def _outputs(supervisor: Supervisor) -> set[Output]:
+    return {instance.output for instance in supervisor.instances.values()}
 
 
 async def _say(text: str) -> None:

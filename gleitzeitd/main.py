@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 
@@ -38,7 +39,8 @@ def serve(config: str | None, socket: str | None, *, foreground: bool) -> int:
     from gleitzeitd.core.errors import ConfigError, GleitzeitError
 
     try:
-        house = load(find(config, service=not foreground))
+        flag = "--provider-config" if foreground else "--config"
+        house = load(find(config, flag, service=not foreground))
 
         import anyio
 
@@ -46,6 +48,8 @@ def serve(config: str | None, socket: str | None, *, foreground: bool) -> int:
         from gleitzeitd.daemon import Daemon
 
         daemon = Daemon(house, _control_path(socket), search_here=foreground)
+        # What a start makes lasts to the end: no search for garbage has to go through it.
+        gc.freeze()
         anyio.run(watched.run if foreground else Daemon.run, daemon)
     except GleitzeitError as exc:
         print(exc, file=sys.stderr)

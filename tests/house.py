@@ -45,6 +45,7 @@ class House:
             **os.environ,
             "GLEITZEIT_SOCKET": str(self.socket),
             "LOGS_DIRECTORY": str(root / "logs"),
+            "STATE_DIRECTORY": str(root / "state"),
         }
         self.environment.pop("GLEITZEIT_CONFIG", None)
         self.client = Client(str(self.socket))

@@ -34,9 +34,12 @@ CORE = "gleitzeitd.core"
 LOGS = "gleitzeitd.processes.logs"
 CHECKS = "gleitzeitd.processes.checks"
 CONTAINMENT = "gleitzeitd.processes.containment"
+ENVIRONMENT = "gleitzeitd.processes.environment"
+WATCHING = "gleitzeitd.watching"
 WINGS = ("gleitzeitd.config", "gleitzeitd.processes", LOGS, CHECKS, CONTAINMENT, "gleitzeitd.hub")
 CONTROL = "gleitzeitd.control"
-EVERY_PART = (CORE, *WINGS, CONTROL, "gleitzeitd.logging", "gleitzeitd.premises", PROTOCOL, PLACES, VERSION)
+LOGGING, PREMISES = "gleitzeitd.logging", "gleitzeitd.premises"
+EVERY_PART = (CORE, *WINGS, ENVIRONMENT, CONTROL, LOGGING, PREMISES, PROTOCOL, PLACES, VERSION)
 LOOPS = ("anyio", "asyncio", "concurrent", "multiprocessing", "sched", "threading", "trio")
 THE_WORLD = ("os", "select", "selectors", "shutil", "socket", "subprocess", "tempfile", "time")
 
@@ -45,21 +48,26 @@ HOUSE = {
     "gleitzeitd.__main__": Room(knows=("gleitzeitd.main",)),
     "gleitzeitd.main": Room(knows=("gleitzeitd.daemon", "gleitzeitd.foreground", *EVERY_PART)),
     "gleitzeitd.foreground": Room(knows=("gleitzeitd.daemon", *EVERY_PART)),
-    "gleitzeitd.daemon": Room(knows=EVERY_PART),
+    "gleitzeitd.daemon": Room(knows=("gleitzeitd.launches", *EVERY_PART)),
+    "gleitzeitd.launches": Room(knows=EVERY_PART),
     "gleitzeitd.logging": Room(),
     "gleitzeitd.premises": Room(knows=(CORE, PLACES, PROTOCOL)),
     "gleitzeitd.control": Room(knows=(CORE, *WINGS, PROTOCOL, PLACES, VERSION)),
     "gleitzeitd.hub": Room(knows=(CORE, PROTOCOL)),
-    "gleitzeitd.processes": Room(knows=(CORE, LOGS, CHECKS, CONTAINMENT)),
+    "gleitzeitd.processes": Room(knows=(CORE, ENVIRONMENT, LOGS, CHECKS, CONTAINMENT, WATCHING)),
+    # What a provider would be given: the command line asks, too, when it tries to import one.
+    ENVIRONMENT: Room(knows=(CORE,)),
     # Neither knows a child: what is printed and what is left behind are no matter of who did it.
     LOGS: Room(knows=(CORE,)),
     CONTAINMENT: Room(knows=(CORE,)),
     CHECKS: Room(knows=(CORE, CONTAINMENT, "gleitzeitd.processes")),
-    "gleitzeitd.config": Room(knows=(CORE,)),
+    "gleitzeitd.config": Room(knows=(CORE, WATCHING)),
+    # It knows nobody: whose files change, and what for, is the business of others.
+    WATCHING: Room(),
     "gleitzeitd.core": Room(never=(*LOOPS, *THE_WORLD)),
     "gleitzeitctl": Room(
         knows=(PROTOCOL, PLACES, VERSION),
-        knows_late=("gleitzeitd.config", "gleitzeitd.main"),
+        knows_late=(CORE, "gleitzeitd.config", ENVIRONMENT, "gleitzeitd.main"),
     ),
     "gleitzeit_extensions": Room(knows=SDK),
     "gleitzeit_extensions.protocol": Room(),

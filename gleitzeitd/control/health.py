@@ -14,7 +14,8 @@ from gleitzeitd.core.verdict import Verdict
 from gleitzeitd.hub.health import Health, is_healthy
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.server import Hub
-from gleitzeitd.processes.supervisor import Instance, Supervisor
+from gleitzeitd.processes.instance import Instance
+from gleitzeitd.processes.supervisor import Supervisor
 
 
 @dataclass(slots=True)

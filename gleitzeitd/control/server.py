@@ -19,11 +19,14 @@ from aiohttp import web
 from gleitzeit_extensions.protocol import BACKLOG, MAX_FRAME, PROTO, CallError
 from gleitzeit_extensions.version import VERSION
 from gleitzeitd.control import views
+from gleitzeitd.control.bodies import body_of, flag_of, names_of, seconds_of
+from gleitzeitd.control.config import ConfigRoutes
 from gleitzeitd.control.health import health
 from gleitzeitd.control.logs import Tail
 from gleitzeitd.control.names import chosen
 from gleitzeitd.control.peers import Role, demand
-from gleitzeitd.control.steering import ORDERS, steer
+from gleitzeitd.control.reload import Reload
+from gleitzeitd.control.steering import ORDERS, roll, steer
 from gleitzeitd.hub.callers import read_request
 from gleitzeitd.hub.calls import Request
 from gleitzeitd.hub.door import Door
@@ -49,10 +52,12 @@ class About:
 
 
 class Control:
-    def __init__(self, supervisor: Supervisor, hub: Hub, about: About) -> None:
+    def __init__(self, supervisor: Supervisor, hub: Hub, about: About, reload: Reload) -> None:
         self._supervisor = supervisor
         self._hub = hub
         self._about = about
+        self._reload = reload
+        self._config = ConfigRoutes(reload, self._demand_running)
         self._busy = set[object]()
         """The connections with a request in hand."""
 
@@ -108,6 +113,7 @@ class Control:
             web.get("/v1/providers/{name}/health", self._health),
             web.post("/v1/providers/{name}/invoke", self._invoke),
             web.post("/v1/providers/{name}/stream", self._stream),
+            *self._config.routes(),
             web.post("/v1/shutdown", self._shutdown),
         ]
 
@@ -140,24 +146,29 @@ class Control:
             "state": about.state,
             "uptime": now - about.started,
             "config": about.config,
+            "problems": list(self._reload.problems),
+            "after_daemon_restart": [f"global.{key}" for key in self._reload.later],
+            "failures": [{"name": name, "reason": reason} for name, reason in self._reload.failures.items()],
             "control": about.control,
             "hub": about.hub,
         }
         return web.json_response({"daemon": daemon, "instances": found})
 
+    def _demand_running(self) -> None:
+        if self._about.state != "running":
+            raise CallError("no_instance", f"the daemon is {self._about.state}")
+
     async def _steer(self, request: web.Request) -> web.Response:
         demand(request, Role.OPERATOR)
-        if self._about.state == "stopping":
-            raise CallError("no_instance", "the daemon is stopping")
+        self._demand_running()
         action = request.path.rpartition("/")[2]
-        body = await _body(request)
-        names, timeout = body.get("names"), body.get("timeout", 60)
-        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-            raise CallError("invalid_request", '`names` must be a list of providers\' names, or ["all"]')
-        if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 <= timeout <= 86400:
-            raise CallError("invalid_request", "`timeout` must be seconds, at most a day")
+        body = await body_of(request)
+        names, timeout, rolling = names_of(body), seconds_of(body), flag_of(body, "rolling")
         patience = timeout if body.get("wait", True) is not False else None
-        results = await steer(self._supervisor, action, names, patience=patience)
+        if action == "restart" and rolling:
+            results = await roll(self._supervisor, self._reload.changes, names, patience=patience)
+        else:
+            results = await steer(self._supervisor, action, names, patience=patience)
         return web.json_response({"results": results})
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:
@@ -238,22 +249,7 @@ def _encoded(answer: dict[str, Any]) -> str:
 
 async def _request(request: web.Request) -> Request:
     demand(request, Role.OPERATOR)
-    return read_request(await _body(request), request.match_info["name"])
-
-
-async def _body(request: web.Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.read())
-    except (ValueError, RecursionError) as exc:
-        raise CallError("invalid_request", f"the body is not JSON: {exc}") from exc
-    except web.RequestPayloadError as exc:
-        raise CallError("invalid_request", f"the body cannot be read: {exc}") from exc
-    except web.HTTPRequestEntityTooLarge as exc:
-        size = f"{MAX_FRAME // 2**20} MiB"
-        raise CallError("too_large", f"the request is larger than the {size} one message may have") from exc
-    if not isinstance(body, dict):
-        raise CallError("invalid_request", "the body must be a JSON object")
-    return body
+    return read_request(await body_of(request), request.match_info["name"])
 
 
 @web.middleware

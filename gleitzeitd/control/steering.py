@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from gleitzeitd.control.names import chosen, providers_of
 from gleitzeitd.core.events import Event, Restart, Start, Stop
 from gleitzeitd.core.gates import is_up
 from gleitzeitd.core.process import AT_REST, Process, State
+from gleitzeitd.processes.changes import Change, Changes
 from gleitzeitd.processes.supervisor import Supervisor
 
 
@@ -93,6 +95,8 @@ async def steer(
         supervisor.tell(name, order.want if name in asked else order.aside)
 
     def settled(name: str) -> bool:
+        if name not in supervisor.instances:
+            return True
         now = supervisor.instances[name].process
         return supervisor.is_idle and (order.true(now, before[name]) or order.vain(now, before[name]))
 
@@ -104,9 +108,46 @@ async def steer(
     ]
 
 
+async def roll(
+    supervisor: Supervisor, changes: Changes, names: Iterable[str], *, patience: float | None
+) -> list[dict[str, Any]]:
+    """Replace all lives of these providers, each with a new one that is ready first where that can be.
+
+    What is down is started. Raises CallError for an unknown name.
+    """
+    asked = chosen(supervisor, names)
+    down = [name for name in asked if not supervisor.instances[name].process.wanted]
+    providers = dict.fromkeys(supervisor.instances[name].spec.name for name in asked if name not in down)
+    begun = [changes.renew(provider) for provider in providers]
+    deadline = math.inf if patience is None else anyio.current_time() + patience
+    results = await steer(supervisor, "start", down, patience=patience) if down else []
+    if patience is not None:
+        with anyio.CancelScope(deadline=deadline):
+            for change in begun:
+                await change.done.wait()
+    return results + [
+        _rolled(instance.process, change, patience is not None)
+        for change in begun
+        for instance in supervisor.of(change.provider)
+        if instance.name not in down
+    ]
+
+
+def _rolled(process: Process, change: Change, waited: bool) -> dict[str, Any]:
+    result = {"name": process.name, "state": process.state, "pid": process.pid, "reason": process.reason}
+    if not waited or (change.done.is_set() and not change.failure):
+        return {**result, "ok": True}
+    if change.done.is_set():
+        return {**result, "ok": False, "reason": f"the new life failed: {change.failure}"}
+    return {**result, "ok": False, "code": "deadline_exceeded"}
+
+
 def _result(
     supervisor: Supervisor, name: str, order: Order, before: Process, waited: bool, settled: bool
 ) -> dict[str, Any]:
+    if name not in supervisor.instances:
+        gone = {"name": name, "state": State.STOPPED, "pid": None, "reason": "it was taken out of the config"}
+        return {**gone, "ok": order is ORDERS["stop"]}
     now = supervisor.instances[name].process
     result = {"name": name, "state": now.state, "pid": now.pid, "reason": now.reason}
     if not waited or order.true(now, before):

@@ -10,7 +10,8 @@ from gleitzeitd.core.process import Process, State
 from gleitzeitd.hub.health import is_healthy
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.server import Hub
-from gleitzeitd.processes.supervisor import Instance, Supervisor
+from gleitzeitd.processes.instance import Instance
+from gleitzeitd.processes.supervisor import Supervisor
 
 View = dict[str, Any]
 BEST_FIRST = (
@@ -29,13 +30,16 @@ BEST_FIRST = (
 def instances(supervisor: Supervisor, hub: Hub, now: float) -> Iterator[View]:
     """Every instance of this daemon, then those that others started."""
     for instance in supervisor.instances.values():
-        yield _supervised(instance, hub.registry.registrations(instance.name), now)
+        registrations, beside = hub.registry.registrations(instance.name), supervisor.beside(instance.name)
+        yield _supervised(instance, registrations, beside, now)
     for registration in hub.registry.registrations():
         if registration.is_external:
             yield _external(registration, now)
 
 
-def _supervised(instance: Instance, registrations: list[Registration], now: float) -> View:
+def _supervised(
+    instance: Instance, registrations: list[Registration], beside: list[Instance], now: float
+) -> View:
     process, spec = instance.process, instance.spec
     return {
         "name": instance.name,
@@ -53,6 +57,21 @@ def _supervised(instance: Instance, registrations: list[Registration], now: floa
         "reason": process.reason,
         "next_in": _next_in(process, now),
         "dropped_output": instance.output.lost,
+        "beside": [_beside(other, registrations) for other in beside],
+    }
+
+
+def _beside(other: Instance, registrations: list[Registration]) -> View:
+    """One that comes to take the place of an instance, or that had it and ends its calls."""
+    process = other.process
+    own = [r for r in registrations if r.grant.generation == process.generation]
+    return {
+        "role": other.role.name.lower(),
+        "state": process.state,
+        "pid": process.pid,
+        "generation": process.generation,
+        "in_flight": sum(len(registration.calls) for registration in own),
+        "reason": process.reason,
     }
 
 
@@ -86,6 +105,7 @@ def _external(registration: Registration, now: float) -> View:
         "reason": "",
         "next_in": None,
         "dropped_output": 0,
+        "beside": [],
     }
 
 
@@ -134,7 +154,7 @@ def providers(supervisor: Supervisor, hub: Hub) -> Iterator[View]:
 def story(instance: Instance, now: float) -> View:
     """What happened to it, oldest first, and what will happen next."""
     entries = instance.recorder.entries()
-    view = _supervised(instance, [], now)
+    view = _supervised(instance, [], [], now)
     return {
         **{key: view[key] for key in ("name", "state", "pid", "generation", "restarts", "reason", "next_in")},
         "since": now - instance.process.since,

@@ -26,7 +26,6 @@ LOST_AFTER = 5.0
 """Seconds after the first SIGKILL when what still remains is called LOST."""
 
 ASKED = "stop was asked for"
-REPLACED = "another life has taken its place"
 
 
 def hold(process: Process, now: float) -> Step:

@@ -56,10 +56,11 @@ class Revise:
 
 @dataclass(frozen=True, slots=True)
 class Retire:
-    """Another life has taken its place: what is in flight may finish, then it ends."""
+    """Another life is there for it: what is in flight may finish, then it ends."""
 
     drain_timeout: float
     """Seconds."""
+    reason: str = "another life has taken its place"
 
 
 # Of the gate that a start or a stop may have to wait at.

@@ -11,7 +11,6 @@ from dataclasses import replace
 from gleitzeitd.core import starting
 from gleitzeitd.core.ending import (
     ASKED,
-    REPLACED,
     exited,
     fail,
     forgiven,
@@ -67,8 +66,8 @@ def step(process: Process, event: Event, now: float) -> Step:
             return _want_another(process, reason, now) if runs else (process, ())
         case Revise(reason):
             return _want_another(_pardoned(process), reason, now) if process.wanted else (process, ())
-        case Retire(drain_timeout):
-            return _want_gone(process, drain_timeout, now)
+        case Retire(drain_timeout, reason):
+            return _want_gone(process, drain_timeout, reason, now)
         case Held(reason):
             return _held(process, reason), ()
         case Opened():
@@ -128,12 +127,12 @@ def _want_up(process: Process, now: float) -> Step:
             return wait(forgiven(process), now)
 
 
-def _want_down(process: Process, hurries: bool, now: float) -> Step:
+def _want_down(process: Process, hurries: bool, now: float, reason: str = ASKED) -> Step:
     match process.state:
         case State.STARTING | State.RUNNING:
             return hold(process, now)
         case State.STOPPING | State.LOST if process.wanted:
-            return replace(process, wanted=False, afresh=False, reason=ASKED), ()
+            return replace(process, wanted=False, afresh=False, reason=reason), ()
         case State.STOPPING | State.LOST:
             return press(process, now) if hurries else (hasten(process, now), ())
         case State.STOPPED:
@@ -142,11 +141,11 @@ def _want_down(process: Process, hurries: bool, now: float) -> Step:
             return rest(replace(process, wanted=False), State.STOPPED, "", now), ()
 
 
-def _want_gone(process: Process, drain_timeout: float, now: float) -> Step:
+def _want_gone(process: Process, drain_timeout: float, reason: str, now: float) -> Step:
     """Down, and nobody who depends on it has to stop before: another is there for them."""
     if process.state in (State.STARTING, State.RUNNING):
-        return stop(replace(process, wanted=False, reason=REPLACED), now, drain_timeout)
-    return _want_down(process, False, now)
+        return stop(replace(process, wanted=False, reason=reason), now, drain_timeout)
+    return _want_down(process, False, now, reason)
 
 
 def _want_another(process: Process, reason: str, now: float) -> Step:

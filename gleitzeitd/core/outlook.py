@@ -27,7 +27,7 @@ def outlook(process: Process, now: float) -> str:
         case State.FATAL if process.deadline is not None:
             return f"It is tried again in {left}; at once with {start}."
         case State.FATAL:
-            return f"It is not tried again by itself: mend what is wrong, then {start}."
+            return f"It is tried again when its settings or its own source change; at once with {start}."
         case State.LOST:
             return f"It is killed again in {left}; only the kernel can let go of it."
 

@@ -74,9 +74,12 @@ def diff(running: House, wanted: House, is_live: Callable[[str], bool]) -> Plan:
             steps.append(Step(spec.name, Action.REMOVED, why))
     changed = differing(running.settings, wanted.settings)
     live = tuple(key for key in changed if is_live(f"global.{key}"))
+    later = tuple(key for key in changed if key not in live)
+    # What has to wait is still to be done at the next comparison.
+    waiting = {key: running.settings[key] for key in later if key in running.settings}
     specs = tuple(step.spec for step in steps if step.spec is not None)
-    house = replace(wanted, specs=specs, server_url=running.server_url)
-    return Plan(tuple(steps), house, live, tuple(key for key in changed if key not in live))
+    house = replace(wanted, specs=specs, server_url=running.server_url, settings=wanted.settings | waiting)
+    return Plan(tuple(steps), house, live, later)
 
 
 def _step(before: Spec | None, wanted: Spec, is_live: Callable[[str], bool]) -> Step:

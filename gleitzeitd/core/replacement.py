@@ -30,6 +30,8 @@ def outcome(process: Process, after: int) -> Outcome:
             return Outcome.READY if succeeded(process) else Outcome.FAILED
         case State.STARTING | State.RUNNING:
             return Outcome.PENDING
+        case State.STOPPING | State.LOST if process.afresh:
+            return Outcome.PENDING  # Somebody asked for another life meanwhile: that is the one that counts.
         case _:
             return Outcome.FAILED
 

@@ -46,8 +46,6 @@ class Instance:
         self.running = anyio.Event()
         self.health: Verdict | None = None
         """What its health checks come to, where they are ours to make."""
-        self.schedule: anyio.CancelScope | None = None
-        """Of who restarts it at its times."""
 
     @property
     def key(self) -> str:
@@ -72,11 +70,6 @@ class Instance:
         """Whether its process has ended, and that is yet to be told."""
         is_ending = self.process.state in (State.STOPPING, State.LOST)
         return self.child is not None and not is_ending and self.child.has_ended()
-
-    def stop_schedule(self) -> None:
-        if self.schedule is not None:
-            self.schedule.cancel()
-            self.schedule = None
 
     async def close(self) -> None:
         """Keep what it printed; nothing of it comes any more."""

@@ -31,7 +31,7 @@ def refusal(spec: Spec, exc: Exception) -> tuple[str, bool]:
 
 
 def _program(spec: Spec) -> str:
-    return spec.target.argv[0] if isinstance(spec.target, CommandTarget) else sys.executable
+    return spec.target.argv[0] if isinstance(spec.target, CommandTarget) else spec.python or sys.executable
 
 
 def _is_of_program(spec: Spec, exc: OSError) -> bool:

@@ -37,7 +37,8 @@ from gleitzeitd.processes.instance import Instance, Role
 from gleitzeitd.processes.launch import Launch
 from gleitzeitd.processes.logs.writer import WRITER
 from gleitzeitd.processes.refusal import refusal
-from gleitzeitd.processes.schedule import on_schedule
+from gleitzeitd.processes.schedules import Schedules
+from gleitzeitd.processes.succession import Succession
 
 log = structlog.get_logger("gleitzeitd")
 CHECK_FAILED = "a health check failed"
@@ -67,6 +68,8 @@ class Supervisor:
     def __init__(self, specs: Iterable[Spec], logs: Path, callbacks: Callbacks, slots: int = 8) -> None:
         """`logs` is the directory of the instances' output; `slots`: how many may be STARTING at once."""
         self._fleet = Fleet(specs, logs, slots)
+        self._schedules = Schedules(self._tell)
+        self.succession = Succession(self._fleet, self._schedules, self._tell, callbacks.changed)
         self._call = callbacks
         # Bounded by nature: facts by the number of children, wants by the connections that bring them.
         self._events: deque[tuple[Instance, events.Event]] = deque()
@@ -92,6 +95,11 @@ class Supervisor:
     def tell(self, name: str, event: events.Event) -> None:
         """Something is wanted of, or was found out about, an instance. Of what is gone it is dropped."""
         if instance := self._fleet.meant(name, event):
+            if isinstance(event, events.Stop):
+                # Those that it replaced have no longer to drain than it has itself.
+                again = event.hurries and not instance.process.wanted
+                for other in self._fleet.beside_of(name):
+                    self._tell(other, events.Stop(hurries=again))
             self._tell(instance, event)
 
     def _tell(self, instance: Instance, event: events.Event) -> None:
@@ -106,6 +114,10 @@ class Supervisor:
     def of(self, provider: str) -> list[Instance]:
         """A provider's instances; none when this daemon does not run it."""
         return self._fleet.of(provider)
+
+    def spec(self, provider: str) -> Spec | None:
+        """What is wanted of a provider; None when it is not known."""
+        return self._fleet.specs.get(provider)
 
     def beside(self, name: str) -> list[Instance]:
         """Who comes to take the place of an instance, and who had it before and is at its last calls."""
@@ -146,82 +158,6 @@ class Supervisor:
                     await self._clear_away()
                 scope.cancel()
 
-    # What a change of the settings does.
-    def add(self, spec: Spec) -> None:
-        """Know a provider. One that is still going is wanted again."""
-        self._fleet.specs[spec.name] = spec
-        if spec.name in self._fleet.going:
-            self._fleet.going.discard(spec.name)
-        for name in spec.instance_names:
-            if name not in self.instances:
-                self._keep_schedule(self._fleet.add(name, spec))
-        self._fleet.reorder()
-
-    def remove(self, provider: str) -> None:
-        """End a provider, after those that depend on it and are to end as well, and forget it."""
-        self._fleet.going.add(provider)
-        for instance in self.of(provider):
-            for other in (*self.beside(instance.name), instance):
-                self._tell(other, events.Stop(hurries=False))
-
-    def take(self, spec: Spec) -> None:
-        """What is wanted of a provider as such: what it depends on, and where a life is not needed for it."""
-        self._fleet.specs[spec.name] = spec
-        self._fleet.reorder()
-
-    def arrange(self, providers: Iterable[str], slots: int) -> None:
-        """Show them in this order; so many may be STARTING at once."""
-        self._fleet.arrange(providers, slots)
-        self._news.set()
-
-    def adopt(self, instance: Instance, spec: Spec) -> None:
-        """Have what runs take over what it can; the rest is for its next life."""
-        had, instance.spec = instance.spec, spec
-        instance.output.limit(spec.logs)
-        instance.process = replace(instance.process, rules=spec.rules)
-        if instance.life is not None:
-            instance.life.wanted.take(spec.health)
-        if had.restart_schedule != spec.restart_schedule:
-            self._keep_schedule(instance)
-
-    def revise(self, instance: Instance, spec: Spec, reason: str) -> None:
-        """Have its next life be as wanted, and that be now, unless somebody stopped it."""
-        had, instance.spec = instance.spec, spec
-        instance.output.limit(spec.logs)
-        if had.restart_schedule != spec.restart_schedule:
-            self._keep_schedule(instance)
-        self._tell(instance, events.Revise(reason))
-
-    def call_up(self, name: str, spec: Spec) -> Instance:
-        """Start one that may take the place of who leads."""
-        coming = self._fleet.call(name, spec)
-        leading = self.instances[name].process
-        coming.process = replace(coming.process, numbered=leading.numbered, restarts=leading.restarts)
-        self._tell(coming, events.Start())
-        return coming
-
-    def send_away(self, coming: Instance) -> None:
-        """It did not come up in time, or is not wanted any more."""
-        coming.role = Role.LEAVING
-        self._tell(coming, events.Stop(hurries=False))
-
-    def give_lead(self, coming: Instance) -> None:
-        """Who came up leads; who led ends its calls and goes."""
-        before = self._fleet.give_lead(coming)
-        before.stop_schedule()
-        coming.output.limit(coming.spec.logs)
-        self._keep_schedule(coming)
-        self._call.changed(before.process, coming.process, True)
-        self._tell(before, events.Retire(coming.spec.update_drain))
-        self._tell_waiters()
-
-    def retire(self, instance: Instance) -> None:
-        """Take a name away, after its last calls: there are others of its provider."""
-        instance.stop_schedule()
-        self._fleet.step_aside(instance)
-        self._fleet.reorder()
-        self._tell(instance, events.Retire(instance.spec.update_drain))
-
     async def _guard(self, scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
         with scope:
             record, nursery = self._enclosure.record, self._enclosure.nursery
@@ -233,8 +169,7 @@ class Supervisor:
     async def _supervise(self) -> None:
         async with anyio.create_task_group() as self._tasks:
             self._tasks.start_soon(self._reap_adopted)
-            for instance in self._fleet:
-                self._keep_schedule(instance)
+            self._schedules.begin(self._tasks, self._fleet)
             while True:
                 self._handle_events()
                 self._handle_deadlines()
@@ -255,18 +190,6 @@ class Supervisor:
         self._is_clear = not known.cancelled_caught and not hidden.cancelled_caught
         for instance in self.instances.values():
             instance.output.close()
-
-    def _keep_schedule(self, instance: Instance) -> None:
-        instance.stop_schedule()
-        line = instance.spec.restart_schedule
-        if line is not None and instance.role is Role.LEADING and self._tasks is not None:
-            instance.schedule = anyio.CancelScope()
-            self._tasks.start_soon(self._follow_schedule, instance, line, instance.schedule)
-
-    async def _follow_schedule(self, instance: Instance, line: str, scope: anyio.CancelScope) -> None:
-        with scope:
-            renew = events.Renew("its restart_schedule says so")
-            await on_schedule(line, partial(self._tell, instance, renew))
 
     async def _wait(self) -> None:
         deadline = min((instance.due for instance in self._fleet), default=math.inf)
@@ -312,9 +235,10 @@ class Supervisor:
         if self._fleet.departed():
             self._tell_waiters()
         for provider in list(self._fleet.going):
-            if all(instance.process.state is State.STOPPED for instance in self._fleet.of(provider)):
+            left = (instance for instance in self._fleet if instance.spec.name == provider)
+            if all(instance.process.state is State.STOPPED for instance in left):
                 for instance in self._fleet.shut(provider):
-                    instance.stop_schedule()
+                    self._schedules.drop(instance)
                     tasks.start_soon(instance.close)
                 self._call.forgotten(provider)
                 self._tell_waiters()
@@ -353,7 +277,8 @@ class Supervisor:
         if after.state is instance.announced and after.reason == before.reason:
             return
         instance.recorder.note(after.generation, after.state, after.reason)
-        fields = {"pid": after.pid, "reason": after.reason or None}
+        role = None if instance.role is Role.LEADING else instance.role.name.lower()
+        fields = {"role": role, "pid": after.pid, "reason": after.reason or None}
         known = {name: value for name, value in fields.items() if value is not None}
         if after.state is not instance.announced:
             log.info("process changed", name=after.name, was=instance.announced, now=after.state, **known)

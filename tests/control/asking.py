@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.house import PATIENCE
@@ -23,6 +25,18 @@ STATUS = {
     "no_instance": 503,
     "deadline_exceeded": 504,
 }
+
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs/control-api.md"
+
+
+def documented(pattern: str) -> set[str]:
+    """The fields that the document lists where the pattern finds them; of one that is a list, its name."""
+    listed = re.search(pattern, DOCUMENT.read_text(), re.DOTALL)
+    assert listed is not None, pattern
+    # What is inside of a field, and what values it has, is for others to compare.
+    flat = re.sub(r": (\[[^]]*\]|[^,{}]+)", "", listed[1])
+    return set(re.split(r",\s+", flat))
 
 
 @dataclass(frozen=True)

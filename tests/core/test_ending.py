@@ -27,6 +27,9 @@ from gleitzeitd.core.events import (
     Remain,
     Renew,
     Restart,
+    Retire,
+    Revise,
+    Said,
     Spawn,
     Start,
     Stop,
@@ -46,6 +49,7 @@ from tests.core.histories import (
     new,
     play,
     ready,
+    retried,
     started,
     up,
 )
@@ -133,6 +137,8 @@ def test_a_stop_is_accepted_in_every_state_and_leads_to_stopped() -> None:
         ended(up(NEVER), 1),  # EXITED
         play(up(CLASS), (1, Exited(1, End(1)))),  # STOPPING, to be started again
         play(up(CLASS), (1, Restart())),
+        play(up(CLASS), (1, REVISE)),
+        play(up(CLASS), (1, Retire(600.0))),
         lost(up(CLASS)),
     ):
         process = play(process, (20, Stop()), (20, Opened()))
@@ -203,6 +209,195 @@ def test_a_renewal_leaves_alone_what_does_not_run() -> None:
         assert step(process, Renew("its schedule says so"), 20) == (process, ())
 
 
+# Settings that change: another life, unless somebody stopped it.
+
+REVISE = Revise("its settings changed")
+GIVEN_UP = ended(started(replace(CLASS, max_retry_attempts=1)), 1)
+NOT_READY = play(started(CLASS), (1, Registered(1, ready=False)))
+
+
+def lost(process: Process) -> Process:
+    """The process five seconds after it was killed first, ten seconds after it was ready."""
+    process = play(process, (10, Stop()), (10, Stop()), (10, Stop()), (10, Stop()))
+    return play(process, (10 + LOST_AFTER, Elapsed()))
+
+
+@pytest.mark.parametrize("process", [up(CLASS), NOT_READY], ids=["RUNNING", "STARTING, connected"])
+def test_what_is_revised_drains_and_lives_anew(process: Process) -> None:
+    revised, effects = step(process, REVISE, 9)
+    assert effects == (Drain(1, CLASS.drain_timeout),)
+    assert (revised.state, revised.reason) == (State.STOPPING, "its settings changed")
+    revised = ended(revised, 10, 0)
+    assert (revised.state, revised.wanted, revised.reason) == (State.WAITING, True, "")
+    assert step(revised, Opened(), 10)[1] == (Spawn(2),)
+
+
+def test_what_is_revised_before_it_is_connected_is_asked_to_end_at_once() -> None:
+    assert history(started(CLASS), (1, REVISE)) == [(State.STOPPING, Terminate(1))]
+
+
+def test_a_revision_is_another_life_under_every_policy() -> None:
+    assert ended(play(up(NEVER), (9, REVISE)), 10, 0).state is State.WAITING
+    assert play(ended(up(NEVER), 1), (9, REVISE)).state is State.WAITING, "it had EXITED"
+
+
+@pytest.mark.parametrize(
+    "process",
+    [backed_off(CLASS), GIVEN_UP, retried(backed_off(CLASS))],
+    ids=["BACKOFF", "FATAL", "again"],
+)
+def test_what_failed_with_its_old_settings_starts_with_clean_books(process: Process) -> None:
+    """Seen to fail without the pardon: three more failures were one too many."""
+    assert process.attempts
+    revised = play(process, (20, REVISE))
+    if revised.is_alive:
+        revised = ended(revised, 21)
+    assert (revised.state, revised.attempts, revised.row, revised.failures) == (State.WAITING, 0, 0, ())
+    assert (revised.doublings, revised.deadline) == (0, None)
+
+
+def test_what_waits_goes_on_to_wait_with_clean_books() -> None:
+    assert backed_off(CLASS).deadline is not None
+    waiting = play(backed_off(CLASS), (90, Elapsed()), (90, Held("waits for a (STARTING)")))
+    assert (waiting.state, waiting.attempts) == (State.WAITING, 1)
+    revised, effects = step(waiting, REVISE, 91)
+    assert (revised.state, revised.attempts, revised.reason, effects) == (
+        State.WAITING,
+        0,
+        "waits for a (STARTING)",
+        (),
+    )
+
+
+def test_a_revision_forgives_what_the_present_life_is_ended_for() -> None:
+    failing = play(up(CLASS), (5, Failed(1, "3 checks failed")))
+    revised = ended(play(failing, (6, REVISE)), 7)
+    assert (revised.state, revised.failures, revised.row) == (State.WAITING, (), 0)
+
+
+def test_what_crashed_and_is_cleared_away_is_revised_once_nothing_is_left() -> None:
+    crashed = play(up(CLASS), (5, Exited(1, End(1))))
+    revised, effects = step(crashed, REVISE, 6)
+    assert (revised.state, effects) == (State.STOPPING, ())
+    assert play(revised, (7, Gone(1))).state is State.WAITING
+
+
+def test_what_somebody_stopped_stays_stopped_whatever_its_settings_are() -> None:
+    """Seen to fail with a revision that is a restart."""
+    for process in (
+        new(CLASS),
+        play(up(CLASS), (1, Stop())),  # held
+        play(up(CLASS), (1, Stop()), (1, Opened())),  # draining
+        play(up(CLASS), (1, Exited(1, End(1))), (1, Stop())),
+        ended(play(up(CLASS), (1, Stop()), (1, Opened())), 2),
+        lost(up(CLASS)),
+        play(up(CLASS), (1, Retire(600.0))),
+    ):
+        assert not process.wanted
+        assert step(process, REVISE, 20) == (process, ())
+
+
+def test_a_stop_after_a_revision_ends_in_stopped() -> None:
+    revised = play(up(CLASS), (9, REVISE), (9.5, Stop()))
+    assert (revised.state, revised.wanted) == (State.STOPPING, False)
+    assert ended(revised, 10).state is State.STOPPED
+
+
+def test_a_second_revision_of_one_life_is_the_first() -> None:
+    revised = play(up(CLASS), (9, REVISE))
+    again, effects = step(revised, REVISE, 9.5)
+    assert effects == ()
+    assert (again.phase, again.deadline) == (revised.phase, revised.deadline)
+
+
+# One whose place another has taken.
+
+
+def test_what_retires_is_not_held_and_drains_for_as_long_as_it_is_given() -> None:
+    retired, effects = step(up(CLASS), Retire(600.0), 9)
+    assert effects == (Drain(1, 600.0),)
+    assert (retired.phase, retired.deadline, retired.wanted) == (Phase.DRAINING, 609, False)
+    assert retired.reason == "another life has taken its place"
+    assert ended(play(retired, (300, Drained(1))), 301).state is State.STOPPED
+
+
+def test_what_retires_is_asked_to_end_once_it_drained_or_its_time_is_over() -> None:
+    retired = play(up(CLASS), (9, Retire(600.0)))
+    assert history(retired, (10, Drained(1))) == [(State.STOPPING, Terminate(1))]
+    assert history(retired, (608.9, Elapsed()), (609, Elapsed())) == [
+        (State.STOPPING,),
+        (State.STOPPING, Terminate(1)),
+    ]
+    assert history(retired, (10, Disconnected(1))) == [(State.STOPPING, Terminate(1))]
+
+
+def test_what_retires_without_a_connection_has_nothing_to_drain() -> None:
+    for process in (up(COMMAND), started(CLASS), play(up(CLASS), (5, Disconnected(1)))):
+        retired, effects = step(process, Retire(600.0), 9)
+        assert effects == (Terminate(1),)
+        assert retired.deadline == 9 + CLASS.stop_timeout
+
+
+def test_a_stop_that_goes_along_leaves_what_retires_no_more_than_the_usual_time() -> None:
+    """Seen to fail without `hasten`: a shutdown waited ten minutes."""
+    retired = play(up(CLASS), (9, Retire(600.0)))
+    hastened, effects = step(retired, Stop(hurries=False), 20)
+    assert (hastened.phase, hastened.deadline, effects) == (Phase.DRAINING, 20 + CLASS.drain_timeout, ())
+    assert step(hastened, Stop(hurries=False), 24)[0].deadline == 25, "asked for again, it has no more"
+    assert step(hastened, Elapsed(), 25)[1] == (Terminate(1),)
+
+
+def test_a_stop_that_goes_along_gives_nobody_more_time_than_it_had() -> None:
+    retired = play(up(CLASS), (9, Retire(2.0)), (10, Stop(hurries=False)))
+    assert retired.deadline == 11
+    ending = play(retired, (11, Elapsed()))
+    assert play(ending, (12, Stop(hurries=False))) == ending
+
+
+def test_a_stop_that_hurries_presses_what_retires() -> None:
+    told = ((9, Retire(600.0)), (10, Stop()), (11, Stop()))
+    assert history(up(CLASS), *told)[1:] == [(State.STOPPING, Terminate(1)), (State.STOPPING, Kill(1))]
+
+
+def test_what_crashes_while_it_retires_is_stopped_and_not_started_again() -> None:
+    """Seen to fail with a life that is still wanted."""
+    retired = play(up(CLASS), (9, Retire(600.0)))
+    assert ended(retired, 10, -11).state is State.STOPPED
+    crashed = play(up(CLASS), (9, Exited(1, End(1))), (9, Retire(600.0)), (10, Gone(1)))
+    assert crashed.state is State.STOPPED
+
+
+def test_what_is_to_retire_and_does_not_run_is_stopped_at_once() -> None:
+    for process in (
+        play(new(CLASS), (0, Start())),  # WAITING
+        backed_off(CLASS),
+        fatal(CLASS),
+        ended(up(NEVER), 1),
+        new(CLASS),
+    ):
+        retired, effects = step(process, Retire(600.0), 20)
+        assert (retired.state, retired.wanted, retired.deadline, effects) == (State.STOPPED, False, None, ())
+
+
+def test_what_was_to_live_anew_and_retires_ends_instead() -> None:
+    for want in (Restart(), REVISE, Renew("its schedule says so")):
+        retired = play(up(CLASS), (9, want), (9.5, Retire(600.0)))
+        assert (retired.wanted, retired.deadline) == (False, 9 + CLASS.drain_timeout)
+        assert ended(retired, 10).state is State.STOPPED
+
+
+def test_a_life_that_does_not_take_over_says_so_and_has_no_time_to_drain() -> None:
+    sent_away, effects = step(up(CLASS), Retire(0.0, "it does not take over"), 9)
+    assert (effects, sent_away.reason) == ((Drain(1, 0.0),), "it does not take over")
+    assert step(sent_away, Elapsed(), 9)[1] == (Terminate(1),)
+
+
+def test_what_retires_is_of_no_use_whatever_it_says() -> None:
+    retired = play(up(CLASS), (9, Retire(600.0)))
+    for fact in (Failed(1, "sick"), Outgrew(1, "big"), Checked(1, False), Said(1, False)):
+        assert step(retired, fact, 10) == (retired, ())
+
+
 # Lives that we end because they are of no use, or take too much.
 
 
@@ -255,12 +450,6 @@ def test_the_next_generation_waits_until_nothing_is_left_of_the_last() -> None:
         (State.STOPPING, Kill(1)),
         (State.STARTING, Spawn(2)),
     ]
-
-
-def lost(process: Process) -> Process:
-    """The process five seconds after it was killed first, ten seconds after it was ready."""
-    process = play(process, (10, Stop()), (10, Stop()), (10, Stop()), (10, Stop()))
-    return play(process, (10 + LOST_AFTER, Elapsed()))
 
 
 def test_what_survives_is_killed_every_second_and_called_lost_after_five() -> None:

@@ -24,6 +24,8 @@ from gleitzeitd.core.events import (
     Remain,
     Renew,
     Restart,
+    Retire,
+    Revise,
     Said,
     Spawned,
     SpawnFailed,
@@ -52,7 +54,16 @@ FACTS: tuple[Event, ...] = (
     Remain(1, "pid 7"),
     Gone(1),
 )
-EVENTS = (*FACTS, Start(), Stop(), Restart(), Renew("schedule"), Held("waits"), Opened(), Elapsed())
+WANTS: tuple[Event, ...] = (
+    Start(),
+    Stop(),
+    Stop(hurries=False),
+    Restart(),
+    Renew("schedule"),
+    Revise("settings"),
+    Retire(600.0),
+)
+EVENTS = (*FACTS, *WANTS, Held("waits"), Opened(), Elapsed())
 CRASHED = play(up(CLASS), (5, Exited(1, End(1))))
 PROCESSES = {
     "STOPPED": new(CLASS),
@@ -140,3 +151,43 @@ def test_what_was_said_without_a_connection_counts_when_it_comes() -> None:
     process = play(started(CLASS), (1, Said(1, False)), (2, Registered(1, ready=False)))
     assert process.state is State.STARTING
     assert play(process, (3, Said(1, True))).state is State.RUNNING
+
+
+# Numbers, which no two lives of one name share.
+
+
+@pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
+def test_what_is_wanted_after_the_end_is_whatever_was_said_last(process: Process) -> None:
+    for want, is_up in ((Revise("settings"), process.wanted), (Retire(600.0), False), (Start(), True)):
+        assert play(process, (50, want)).wanted is is_up, f"{want} in {process.state}"
+
+
+def test_a_life_takes_a_number_that_none_beside_it_has() -> None:
+    """Seen to fail with the number after one's own."""
+    beside = replace(play(new(CLASS), (0, Start())), numbered=4)
+    process = play(beside, (0, Opened()))
+    assert (process.generation, process.numbered) == (5, 5)
+
+
+def test_a_life_after_a_crash_takes_a_number_that_none_beside_it_has_either() -> None:
+    process = replace(up(CLASS), numbered=3)
+    again = ended(process, 5)
+    assert (again.state, again.generation, again.numbered) == (State.STARTING, 4, 4)
+
+
+def test_two_that_tell_each_other_their_numbers_never_share_one() -> None:
+    one, other, numbers = new(CLASS), new(CLASS), list[int]()
+    for now in range(10):
+        one = play(one, (now, Start()), (now, Opened()))
+        other = play(replace(other, numbered=one.generation), (now, Start()), (now, Opened()))
+        numbers += [one.generation, other.generation]
+        one = play(ended(replace(one, numbered=other.generation), now), (now, Stop()))
+        other = play(ended(other, now), (now, Stop()))
+    assert len(set(numbers)) == 20
+    assert numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=str)
+def test_a_fact_about_the_life_beside_it_changes_nothing(fact: Event) -> None:
+    process = replace(started(CLASS), generation=2, numbered=2)
+    assert step(process, fact, 5) == (process, ())

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from gleitzeitd.core.events import Retire, Revise
 from gleitzeitd.core.process import Need, Phase, Process, State
 from gleitzeitd.core.routing import Standing, why_not_wait
 from gleitzeitd.core.spec import Rules
+from tests.core.histories import CLASS, ended, play, up
 
 SOON, LATE = 5.0, 50.0
 
@@ -121,3 +123,20 @@ def test_what_was_never_ready_when_its_stop_was_held_is_just_being_stopped() -> 
 def test_the_next_attempt_is_the_deadline_of_a_backoff_alone() -> None:
     assert Standing.of(replace(RUNNING, state=State.BACKOFF, deadline=SOON)).next_attempt == SOON
     assert Standing.of(replace(RUNNING, state=State.FATAL, deadline=SOON)).next_attempt is None
+
+
+def test_a_standing_names_the_life_that_it_is_about() -> None:
+    assert Standing.of(replace(RUNNING, generation=3, numbered=7)).generation == 3
+
+
+def test_a_call_waits_for_what_its_settings_have_live_anew() -> None:
+    revised = play(up(CLASS), (9, Revise("its settings changed")))
+    for process in (revised, ended(revised, 10)):
+        assert why_not_wait("p", {"p": Standing.of(process)}, 20) is None
+
+
+def test_a_call_does_not_wait_for_what_retires() -> None:
+    """Unlike a stop that is held, it is called no more: another is there."""
+    retired = Standing.of(play(up(CLASS), (9, Retire(600.0))))
+    assert (retired.state, retired.wanted) == (State.STOPPING, False)
+    assert why_not_wait("p", {"p": retired}, 20) == '"p" is being stopped'

@@ -55,7 +55,7 @@ class Watched(Supervisor):
 
     def _remember(self, before: Process, after: Process, leads: bool) -> None:
         if after.state is not before.state:
-            self.states[after.name].append(after.state)
+            self.states.setdefault(after.name, []).append(after.state)
 
     async def becomes(self, name: str, state: State) -> Process:
         await self.wait_for(lambda: self.instances[name].process.state is state)

@@ -26,6 +26,12 @@ class Enclosure:
     record: Record | None = None
     nofile: int | None = None
     """The soft limit of open files that children get; None: ours."""
+    why_no_cgroups: str = ""
+
+    def enforce(self, specs: Iterable[Spec]) -> None:
+        """Have the limits of these kept, and say which cannot be."""
+        nursery = self.nursery
+        limits.enforce(specs, nursery.path if nursery is not None else None, self.why_no_cgroups)
 
 
 @contextlib.contextmanager
@@ -35,12 +41,13 @@ def enclosure(record: Path, specs: Iterable[Spec]) -> Iterator[Enclosure]:
     Raises OccupiedError when that cannot be written.
     """
     nursery, why = _nursery()
-    limits.enforce(specs, nursery.path if nursery is not None else None, why)
     with contextlib.ExitStack() as held:
         if nursery is not None:
             held.callback(nursery.close)
         kept = held.enter_context(_record(record, nursery))
-        yield Enclosure(nursery, kept, descriptors.raise_own_limit())
+        made = Enclosure(nursery, kept, descriptors.raise_own_limit(), why)
+        made.enforce(specs)
+        yield made
 
 
 def _record(path: Path, nursery: Nursery | None) -> Record:

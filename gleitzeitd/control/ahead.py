@@ -1,0 +1,67 @@
+"""The config file read while its save has yet to settle: most of the time it is all there at once."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import TypeVar, TypeVarTuple
+
+import anyio
+from anyio import to_thread
+
+from gleitzeitd.config.load import load
+from gleitzeitd.core.spec import House
+
+Made = TypeVar("Made")
+Given = TypeVarTuple("Given")
+
+
+class Ahead:
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._begun = anyio.Event()
+        self._turn = anyio.Lock()
+        self._found: House | None = None
+
+    def begin(self) -> None:
+        """Read what is there now."""
+        self._begun.set()
+
+    async def run(self) -> None:
+        """Read whenever that is begun, until cancelled."""
+        while True:
+            await self._begun.wait()
+            async with self._turn:
+                self._begun = anyio.Event()
+                # What is wrong with it now may be mended by the rest of the save.
+                self._found = await off_the_loop(_if_valid, self._path)
+
+    async def read(self, mark: bytes) -> House:
+        """What the file of that mark wants. Raises ConfigError."""
+        async with self._turn:
+            found, self._found = self._found, None
+            if found is not None and found.mark == mark:
+                return found
+            return await off_the_loop(_load, self._path)
+
+
+async def off_the_loop(function: Callable[[*Given], Made], *given: *Given) -> Made:
+    """What the function makes, in a thread. A daemon that ends does not wait for a disk that hangs."""
+    return await to_thread.run_sync(function, *given, abandon_on_cancel=True)
+
+
+def _if_valid(path: str) -> House | None:
+    try:
+        return _load(path)
+    except Exception:
+        # It is read again when the save has settled, and told then.
+        return None
+
+
+def _load(path: str) -> House:
+    # A search for garbage among all that this makes would hold up the loop for 40 ms.
+    gc.disable()
+    try:
+        return load(path)
+    finally:
+        gc.enable()
