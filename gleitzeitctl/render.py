@@ -47,10 +47,14 @@ def cut(text: str, room: int) -> str:
 
 def paint(cell: str) -> str:
     """The cell, coloured when it is a state and somebody sees it."""
-    colour = COLOURS.get(cell.rstrip())
-    if not colour or os.environ.get("NO_COLOR") or not _is_seen():
-        return cell
-    return f"\x1b[{colour}m{cell}\x1b[0m"
+    return coloured(cell, COLOURS.get(cell.rstrip()))
+
+
+def coloured(text: str, colour: int | None) -> str:
+    """The text in that colour, where somebody sees it and wants colours."""
+    if colour is None or os.environ.get("NO_COLOR") or not _is_seen():
+        return text
+    return f"\x1b[{colour}m{text}\x1b[0m"
 
 
 def _is_seen() -> bool:
@@ -90,4 +94,5 @@ def as_json(value: Any, indent: int | None = None) -> str:
 def note(sentence: str) -> None:
     """Tell the person at the terminal something that is not the result."""
     if sys.stderr:
-        print(sentence, file=sys.stderr)
+        # A reason may hold a provider's last words, and these what moves a terminal's cursor.
+        print("".join(c if c.isprintable() or c == "\n" else "?" for c in sentence), file=sys.stderr)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from typer._click import Command, Context, Parameter
 
 Tree = dict[str, Any]
-"""Name -> `module:function` in `gleitzeitctl.commands`, or a group's tree; `""` -> the group's sentence."""
+"""Name -> `module:function` in `gleitzeitctl.commands`, or a group's tree; `""` -> the group's sentence, or
+that and the function whose options may stand before the names of its commands."""
 
 
 def remember_socket(context: typer.Context, path: str | None) -> None:
@@ -59,10 +60,7 @@ class LazyGroup(TyperGroup):
         return None
 
     def _load(self, name: str, where: str) -> Command:
-        module, _, function = where.partition(":")
-        app = _app()
-        app.command(name)(getattr(import_module(f"gleitzeitctl.commands.{module}"), function))
-        command = get_command(app)
+        command = _command(name, where)
         command.params += self.everywhere
         return command
 
@@ -74,13 +72,23 @@ class LazyGroup(TyperGroup):
 
 
 def group(name: str | None, tree: Tree) -> LazyGroup:
+    sentence, before = tree[""] if isinstance(tree[""], tuple) else (tree[""], None)
     app = _app(cls=LazyGroup, name=name)
-    app.callback(help=tree[""])(everywhere)
+    app.callback(help=sentence)(everywhere)
     made = cast(LazyGroup, get_command(app))
     made.tree, made.everywhere = tree, list(made.params)
+    if before:
+        made.params += _command(name, before).params
     # typer lists these names and suggests them after a slip; what they stand for it asks of get_command
     made.commands = cast(Any, dict.fromkeys(name for name in tree if name))
     return made
+
+
+def _command(name: str | None, where: str) -> Command:
+    module, _, function = where.partition(":")
+    app = _app()
+    app.command(name)(getattr(import_module(f"gleitzeitctl.commands.{module}"), function))
+    return get_command(app)
 
 
 def root(tree: Tree, has_completion: bool) -> LazyGroup:

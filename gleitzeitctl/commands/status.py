@@ -37,6 +37,15 @@ def _in_words(answer: dict[str, Any]) -> None:
     daemon, instances = answer["daemon"], answer["instances"]
     if daemon["state"] != "running":
         note(f"the daemon is {daemon['state']}")
+    if daemon["problems"]:
+        note("the config file as it is now is not what runs:")
+    for problem in daemon["problems"]:
+        note(f"  {problem}")
+    if daemon["after_daemon_restart"]:
+        keys = ", ".join(daemon["after_daemon_restart"])
+        note(f"{keys} has changed in the file, and applies when the daemon is started anew")
+    for failure in daemon["failures"]:
+        note(f'"{failure["name"]}" goes on as it was, as its replacement failed: {failure["reason"]}')
     if instances:
         table(COLUMNS, [_row(instance) for instance in instances])
     else:
@@ -55,6 +64,15 @@ def _row(instance: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
+def _beside(other: dict[str, Any]) -> str:
+    """Of a life that is to take its place, or had it."""
+    if other["role"] == "coming":
+        because = f" ({other['reason']})" if other["reason"] else ""
+        return f"to be replaced by generation {other['generation'] or 'next'}, {other['state']}{because}"
+    calls = f", {other['in_flight']} calls left" if other["in_flight"] else ""
+    return f"generation {other['generation']} is leaving{calls}"
+
+
 def _why(instance: dict[str, Any]) -> str:
     """What is not fine with it: nothing to say about one that runs, is ready and in good health."""
     is_well = instance["health"] in ("healthy", None)
@@ -64,6 +82,7 @@ def _why(instance: dict[str, Any]) -> str:
         said += [instance["reason"], None if is_well else instance["health"]]
     if instance["next_in"] is not None:
         said.append(f"next attempt in {duration(instance['next_in'])}")
+    said += [_beside(other) for other in instance["beside"]]
     if instance["dropped_output"]:
         said.append(f"{instance['dropped_output']} bytes of its output could not be kept")
     return "; ".join(filter(None, said))

@@ -19,6 +19,13 @@ Timeout = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", min=0, help="How long to wait at most.")
 ]
 
+Rolling = Annotated[
+    bool,
+    typer.Option(
+        "--rolling", help="Have a new life ready first where that can be, one instance after the other."
+    ),
+]
+
 
 def start(context: typer.Context, names: Names, wait: Wait = True, timeout: Timeout = 60) -> int:
     """Start providers, and wait until they are ready.
@@ -42,20 +49,24 @@ def stop(context: typer.Context, names: Names, wait: Wait = True, timeout: Timeo
     return _steer("stop", context, names, wait, timeout)
 
 
-def restart(context: typer.Context, names: Names, wait: Wait = True, timeout: Timeout = 60) -> int:
+def restart(
+    context: typer.Context, names: Names, rolling: Rolling = False, wait: Wait = True, timeout: Timeout = 60
+) -> int:
     """Stop providers and start them again.
 
     \b
     Example:
-      gleitzeitctl restart calculator --no-wait
+      gleitzeitctl restart calculator --rolling
     """
-    return _steer("restart", context, names, wait, timeout)
+    return _steer("restart", context, names, wait, timeout, **({"rolling": True} if rolling else {}))
 
 
-def _steer(verb: str, context: typer.Context, names: list[str], wait: bool, timeout: float) -> int:
+def _steer(
+    verb: str, context: typer.Context, names: list[str], wait: bool, timeout: float, **more: bool
+) -> int:
     session = Session.of(context)
     seconds(timeout, least=0)
-    body = {"names": names, "wait": wait, "timeout": timeout}
+    body = {"names": names, "wait": wait, "timeout": timeout, **more}
     answer = session.client.post(f"/v1/{verb}", body, timeout + GRACE if wait else PATIENCE)
     session.show(answer, lambda answer: _in_words(verb, answer["results"]))
     return _status(answer["results"])

@@ -31,6 +31,7 @@ CALCULATOR = {
     "reason": "",
     "next_in": None,
     "dropped_output": 0,
+    "beside": [],
 }
 OPENAI = CALCULATOR | {
     "name": "openai",
@@ -48,7 +49,9 @@ VERSION = {"version": "9.9.9", "proto": 1, "python": "3.11.2", "pid": 1}
 
 
 def status_of(*instances: dict[str, Any], state: str = "running") -> dict[str, Any]:
-    return {"daemon": {"state": state, "config": "/etc/p.yaml"}, "instances": list(instances)}
+    daemon: dict[str, Any] = {"state": state, "config": "/etc/p.yaml", "problems": [], "failures": []}
+    daemon["after_daemon_restart"] = []
+    return {"daemon": daemon, "instances": list(instances)}
 
 
 def test_status_shows_all_and_ends_well_when_the_daemon_answers(daemon: FakeDaemon, ctl: Ctl) -> None:
@@ -542,6 +545,82 @@ def test_status_tells_of_output_that_could_not_be_kept(daemon: FakeDaemon, ctl: 
     daemon.answers(reply(status_of(CALCULATOR | {"dropped_output": 1234})))
 
     assert "1234 bytes of its output could not be kept" in ctl("status").stdout
+
+
+COMING = {"role": "coming", "state": "WAITING", "pid": None, "generation": 0, "in_flight": 0}
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (
+            COMING | {"reason": "waits for a start slot"},
+            "to be replaced by generation next, WAITING (waits for a start slot)",
+        ),
+        (
+            COMING | {"state": "STARTING", "generation": 2, "reason": ""},
+            "to be replaced by generation 2, STARTING",
+        ),
+        (
+            COMING | {"role": "leaving", "state": "STOPPING", "generation": 1, "in_flight": 3},
+            "generation 1 is leaving, 3 calls left",
+        ),
+        (COMING | {"role": "leaving", "state": "STOPPING", "generation": 1}, "generation 1 is leaving"),
+    ],
+    ids=["waits", "starts", "drains", "ends"],
+)
+def test_status_shows_the_lives_beside_one(
+    daemon: FakeDaemon, ctl: Ctl, other: dict[str, Any], said: str
+) -> None:
+    daemon.answers(reply(status_of(CALCULATOR | {"beside": [other]})))
+
+    done = ctl("status", "calculator")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1].endswith(f"  {said}")
+
+
+def test_status_tells_first_that_what_runs_is_not_what_the_file_says(daemon: FakeDaemon, ctl: Ctl) -> None:
+    answer = status_of(CALCULATOR)
+    answer["daemon"]["problems"] = ["/etc/p.yaml:3:5: providers.a.nice: must be at most 19"]
+    answer["daemon"]["after_daemon_restart"] = ["global.default_server_url"]
+    answer["daemon"]["failures"] = [{"name": "calculator", "reason": "exited with 1: no key"}]
+    daemon.answers(reply(answer))
+
+    done = ctl("status")
+
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+    assert done.stderr.splitlines() == [
+        "the config file as it is now is not what runs:",
+        "  /etc/p.yaml:3:5: providers.a.nice: must be at most 19",
+        "global.default_server_url has changed in the file, and applies when the daemon is started anew",
+        '"calculator" goes on as it was, as its replacement failed: exited with 1: no key',
+    ]
+
+
+def test_a_rolling_restart_is_asked_for_as_such(daemon: FakeDaemon, ctl: Ctl) -> None:
+    """Seen to fail with a flag that was not sent."""
+    ran = {"name": "a#1", "ok": True, "state": "RUNNING", "pid": 7, "reason": ""}
+    bad = {"name": "a#2", "ok": False, "state": "RUNNING", "pid": 8, "reason": "the new life failed: no key"}
+    daemon.answers(reply({"results": [ran, bad]}))
+
+    done = ctl("restart", "a", "--rolling", "--timeout", "9.5")
+
+    body = {"names": ["a"], "wait": True, "timeout": 9.5, "rolling": True}
+    assert daemon.requests == [Request("POST", "/v1/restart", body)]
+    assert (done.returncode, done.stdout) == (1, "a#1: RUNNING, pid 7\n")
+    assert done.stderr == (
+        'gleitzeitctl: could not restart "a#2": it is RUNNING: the new life failed: no key: '
+        'see "gleitzeitctl why a#2"\n'
+    )
+
+
+@pytest.mark.parametrize("verb", ["start", "stop"])
+def test_only_a_restart_can_roll(daemon: FakeDaemon, ctl: Ctl, verb: str) -> None:
+    done = ctl(verb, "a", "--rolling")
+
+    assert (done.returncode, done.stdout, daemon.requests) == (2, "", [])
+    assert "--rolling" in done.stderr
 
 
 def test_why_is_a_story_with_evidence_and_what_comes_next(daemon: FakeDaemon, ctl: Ctl) -> None:

@@ -1,0 +1,95 @@
+"""`reload`: have the daemon take over the config file as it is now, or show what that would do."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from gleitzeit_extensions.protocol import CODES
+from gleitzeitctl.client import PATIENCE
+from gleitzeitctl.commands.steer import GRACE, Timeout, Wait
+from gleitzeitctl.complaint import USAGE, seconds
+from gleitzeitctl.render import note, table
+from gleitzeitctl.session import Session
+
+READING = 30.0
+"""Seconds that the daemon has to read the file: one of thousands of providers takes a while."""
+Dry = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+
+
+def reload(context: typer.Context, dry_run: Dry = False, wait: Wait = True, timeout: Timeout = 60) -> int:
+    """Take over the config file as it is now.
+
+    The daemon does so by itself whenever the file is saved. This comes back when every provider is as it is
+    wanted; one whose new settings fail keeps its old ones. Ends with 2 when the file is refused, and with 1
+    when a provider could not be changed.
+
+    \b
+    Example:
+      gleitzeitctl reload --dry-run
+    """
+    session = Session.of(context)
+    seconds(timeout, least=0)
+    body = {"dry_run": dry_run, "wait": wait, "timeout": timeout}
+    patience = READING + (timeout + GRACE if wait else PATIENCE)
+    answer = session.client.post("/v1/reload", body, patience)
+    session.show(answer, lambda answer: _in_words(answer, dry_run, wait))
+    return _status(answer, wait)
+
+
+def _in_words(answer: dict[str, Any], dry_run: bool, wait: bool) -> None:
+    for problem in answer["problems"]:
+        note(problem)
+    plan = answer["plan"]
+    if plan is None:
+        if answer["refused"]:
+            note(f"{answer['config']} is refused: nothing was changed")
+        else:
+            print("nothing changed: the file is as it was taken over")
+        _tell_failures(answer["results"], wait)
+        return
+    rows = [_row(step) for step in plan["providers"] if step["action"] != "unchanged"]
+    table(("NAME", "ACTION", "BECAUSE OF"), rows)
+    quiet = len(plan["providers"]) - len(rows)
+    if quiet:
+        print(f"{quiet} unchanged")
+    for line in _of_the_daemon(plan, dry_run):
+        print(line)
+    _tell_failures(answer["results"], wait)
+
+
+def _tell_failures(results: list[dict[str, Any]], wait: bool) -> None:
+    for result in results:
+        if not result["ok"] and (result["done"] or wait):
+            note(_failure(result))
+
+
+def _row(step: dict[str, Any]) -> tuple[object, ...]:
+    how = f" ({step['update']})" if step["update"] else ""
+    return step["name"], f"{step['action']}{how}", " ".join(step["keys"])
+
+
+def _of_the_daemon(plan: dict[str, Any], dry_run: bool) -> Iterator[str]:
+    if plan["global"]:
+        keys = ", ".join(f"global.{key}" for key in plan["global"])
+        yield f"{keys}: {'would apply' if dry_run else 'applies'} at once"
+    if plan["after_daemon_restart"]:
+        keys = ", ".join(f"global.{key}" for key in plan["after_daemon_restart"])
+        yield f"{keys}: needs a restart of the daemon"
+
+
+def _failure(result: dict[str, Any]) -> str:
+    name = result["name"]
+    if not result["done"]:
+        return f'gleitzeitctl: "{name}" is still being changed: see "gleitzeitctl status {name}"'
+    kept = "its old settings are kept" if result["undone"] else f'see "gleitzeitctl why {name}"'
+    return f'gleitzeitctl: could not change "{name}": {result["reason"]}: {kept}'
+
+
+def _status(answer: dict[str, Any], wait: bool) -> int:
+    if answer["refused"]:
+        return USAGE
+    failed = [result for result in answer["results"] if not result["ok"] and (result["done"] or wait)]
+    if not failed:
+        return 1 if answer["problems"] else 0
+    return 1 if any(result["done"] for result in failed) else CODES["deadline_exceeded"].exit

@@ -1,0 +1,223 @@
+"""`config set`, `enable` and `disable` as processes: what the files hold afterwards, and what is said."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.ctl.conftest import Ctl
+
+MAIN = """\
+# mine
+global:
+  parallel_starts: 4   # enough
+providers:
+  calculator:   # sums
+    class: some.Calculator
+    config: {api_key: sk-1, list: [1, 2]}
+  my.other:
+    command: sleep 60
+    enabled: no   # not now
+
+# the end
+"""
+MORE = "providers:\n  my:\n    command: sleep 61\n"
+FOUND = "the config file is config/providers.yaml\n"
+RELOADS = "a daemon that runs on it reloads it by itself\n"
+
+
+@pytest.fixture
+def main(tmp_path: Path) -> Path:
+    (tmp_path / "config").mkdir()
+    main = tmp_path / "config/providers.yaml"
+    main.write_text(MAIN)
+    return main
+
+
+@pytest.fixture
+def more(main: Path) -> Path:
+    (main.parent / "providers.d").mkdir()
+    more = main.parent / "providers.d/more.yaml"
+    more.write_text(MORE)
+    return more
+
+
+def test_one_setting_is_changed_and_nothing_else_in_the_file(ctl: Ctl, main: Path) -> None:
+    done = ctl("config", "set", "global.parallel_starts", "2")
+
+    assert (done.returncode, done.stderr) == (0, FOUND + RELOADS)
+    assert done.stdout == "global.parallel_starts is 2 in config/providers.yaml:3, was 4\n"
+    assert main.read_text() == MAIN.replace("4   # enough", "2   # enough")
+
+
+def test_a_file_may_be_named_and_a_setting_be_new(ctl: Ctl, main: Path) -> None:
+    key = "providers.calculator.health.interval"
+
+    done = ctl("config", "set", key, "10s", "--config-file", str(main))
+
+    assert (done.returncode, done.stderr) == (0, RELOADS)
+    assert done.stdout == f"{key} is 10s in {main}:9\n"
+    after = "list: [1, 2]}\n"
+    assert main.read_text() == MAIN.replace(after, f"{after}    health:\n      interval: 10s\n")
+
+
+def test_a_name_with_dots_is_the_longest_that_there_is(ctl: Ctl, main: Path, more: Path) -> None:
+    assert ctl("config", "set", "providers.my.other.command", "[sleep, '62']").returncode == 0
+    assert ctl("config", "set", "providers.my.command", "sleep 63").returncode == 0
+
+    assert main.read_text() == MAIN.replace("sleep 60", '[sleep, "62"]')
+    assert more.read_text() == MORE.replace("sleep 61", "sleep 63")
+
+
+def test_an_item_of_a_list_has_its_number(ctl: Ctl, main: Path) -> None:
+    assert ctl("config", "set", "providers.calculator.config.list.1", "two").returncode == 0
+
+    assert main.read_text() == MAIN.replace("[1, 2]", "[1, two]")
+
+
+def test_a_value_may_begin_with_a_dash(ctl: Ctl, main: Path) -> None:
+    assert ctl("config", "set", "providers.calculator.config.low", "--", "-5").returncode == 0
+
+    assert main.read_text() == MAIN.replace("[1, 2]", "[1, 2], low: -5")
+
+
+def test_what_is_so_already_is_said_and_nothing_is_written(ctl: Ctl, main: Path) -> None:
+    before = main.stat().st_ino
+
+    done = ctl("config", "set", "global.parallel_starts", "4")
+
+    assert (done.returncode, done.stderr) == (0, FOUND)
+    assert done.stdout == "global.parallel_starts is 4 already in config/providers.yaml:3\n"
+    assert main.stat().st_ino == before
+
+
+def test_what_the_daemon_would_refuse_is_not_kept(ctl: Ctl, main: Path, more: Path) -> None:
+    more.write_text(MORE + "    instances: many\n")
+
+    done = ctl("config", "set", "global.parallel_starts", "0")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "config/providers.yaml:3:20: global.parallel_starts: must be at least 1, not 0\n" in done.stderr
+    assert done.stderr.endswith("nothing was changed\n")
+    assert main.read_text() == MAIN
+    assert sorted(os.listdir(main.parent)) == ["providers.d", "providers.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("set", "providers.calculater.type", "llm"), '"calculater" (did you mean "calculator"?)'),
+        (("set", "global", "{}"), '"global" is no key: it begins with "global." or'),
+        (("set", "calculator.type", "llm"), '"calculator.type" is no key'),
+        (("set", "global.parallel_starts", "* *"), "the value is not YAML: "),
+        (("set", "providers.calculator.class.x", "1"), 'yaml:6: providers.calculator.class has no key "x"'),
+        (("set", "providers.calculator.helth", "1"), "unknown key (did you mean health?)"),
+        (("enable", "my.other", "calculater"), 'no provider "calculater" (did you mean "calculator"?)'),
+        (("disable", "xyz"), '"xyz" (there are calculator, my.other)'),
+        (("disable", "calculator", "--config-file", "nowhere.yaml"), "nowhere.yaml: there is no such file"),
+    ],
+)
+def test_a_mistake_ends_with_2_and_a_sentence(
+    ctl: Ctl, main: Path, words: tuple[str, ...], says: str
+) -> None:
+    done = ctl("config", *words)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert main.read_text() == MAIN
+
+
+@pytest.mark.parametrize(
+    "text", ["providers: [\n", "a: 1\na: 2\n", "- 1\n", "", "providers:\n", "providers: 7\n", "\udcff\n"]
+)
+def test_a_file_that_is_no_config_is_left_alone(ctl: Ctl, main: Path, text: str) -> None:
+    raw = text.encode(errors="surrogateescape")
+    main.write_bytes(raw)
+
+    for words in (("set", "global.parallel_starts", "0"), ("disable", "calculator")):
+        done = ctl("config", *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "mistake in gleitzeitctl" not in done.stderr
+    assert main.read_bytes() == raw
+
+
+def test_disable_and_enable_say_where(ctl: Ctl, main: Path, more: Path) -> None:
+    done = ctl("config", "disable", "calculator", "my.other", "my", "my")
+
+    assert (done.returncode, done.stderr) == (0, FOUND + RELOADS)
+    assert done.stdout.splitlines() == [
+        "calculator is disabled in config/providers.yaml:8",
+        "my.other is already disabled in config/providers.yaml:11",
+        "my is disabled in config/providers.d/more.yaml:4",
+    ]
+    after = "list: [1, 2]}\n"
+    assert main.read_text() == MAIN.replace(after, f"{after}    enabled: false\n")
+    assert more.read_text() == f"{MORE}    enabled: false\n"
+
+
+def test_what_is_enabled_already_stays_as_it_is_written(ctl: Ctl, main: Path) -> None:
+    done = ctl("config", "enable", "calculator", "--json")
+
+    assert done.returncode == 0
+    result = {"file": "config/providers.yaml", "key": "providers.calculator.enabled"}
+    assert json.loads(done.stdout) == {"results": [result | {"before": None, "after": None}]}
+    assert main.read_text() == MAIN
+
+
+def test_all_are_changed_or_none(ctl: Ctl, main: Path, more: Path) -> None:
+    main.write_text(MAIN + "  needs:\n    command: x\n    depends_on: my\n")
+    before = main.read_text()
+
+    done = ctl("config", "disable", "calculator", "my")
+
+    assert done.returncode == 2
+    assert "providers.needs.depends_on" in done.stderr
+    assert (main.read_text(), more.read_text()) == (before, MORE)
+
+
+def test_a_file_that_cannot_be_replaced_keeps_the_others_as_they_were(
+    ctl: Ctl, main: Path, more: Path
+) -> None:
+    # a name that is too long for the new file beside it
+    long = more.rename(more.with_name(f"{'p' * 245}.yaml"))
+
+    done = ctl("config", "disable", "calculator", "my")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{long.name}: cannot be changed: File name too long\n" in done.stderr
+    assert (main.read_text(), long.read_text()) == (MAIN, MORE)
+
+
+def test_json_tells_what_was_and_what_is(ctl: Ctl, main: Path) -> None:
+    done = ctl("config", "set", "providers.my.other.enabled", "yes", "--json")
+
+    assert json.loads(done.stdout) == {
+        "file": "config/providers.yaml",
+        "key": "providers.my.other.enabled",
+        "before": "no",
+        "after": "yes",
+    }
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("providers.calculator.config.api_key", "sk-2"),
+        ("providers.calculator.config", "{api_key: sk-2}"),
+        ("providers.calculator.env", "{A_TOKEN: sk-2}"),
+        ("providers.calculator.env.A_PASSWORD", "[sk-2"),
+        ("providers.calculator.config.api_key.x", "sk-2"),
+    ],
+)
+def test_a_secret_is_set_but_never_shown(
+    ctl: Ctl, main: Path, key: str, value: str, form: tuple[str, ...]
+) -> None:
+    done = ctl("config", "set", key, value, *form)
+
+    assert done.returncode in (0, 2)
+    assert "sk-" not in done.stdout + done.stderr
+    assert ("sk-2" in main.read_text()) == (done.returncode == 0)
