@@ -21,6 +21,7 @@ class Gleitzeit(Supervisor):
 
     def __init__(self, home: Path, settings: Settings = DEFAULTS) -> None:
         super().__init__(home, settings)
+        self.config = home / "providers.yaml"
         self.url = f"http://localhost:{free_port()}"
         self.socket = home / "gleitzeitd.sock"
         self.token = Path(token_file(str(self.socket)))
@@ -52,7 +53,7 @@ class Gleitzeit(Supervisor):
     def write(self, providers: Mapping[str, Mapping[str, Any]]) -> None:
         """Write a providers.yaml. JSON is YAML."""
         document = {"global": {"default_server_url": self.url}, "providers": providers}
-        (self.home / "providers.yaml").write_text(json.dumps(document, indent=1))
+        self.save(self.config, json.dumps(document, indent=1))
 
     def env(self) -> dict[str, str]:
         # everything that it keeps lies in its home, whoever runs the benchmarks
@@ -63,7 +64,7 @@ class Gleitzeit(Supervisor):
         return [
             str(script("gleitzeitd")),
             "--config",
-            str(self.home / "providers.yaml"),
+            str(self.config),
             "--socket",
             str(self.socket),
         ]
@@ -76,6 +77,9 @@ class Gleitzeit(Supervisor):
 
     def follow_command(self, name: str) -> list[str]:
         return self._ctl("logs", name, "-f")
+
+    def reload_command(self) -> list[str]:
+        return self._ctl("reload")
 
     def _ctl(self, *words: str) -> list[str]:
         return [str(script("gleitzeitctl")), "--socket", str(self.socket), *words]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from http.client import HTTPConnection
-from pathlib import Path
-from socket import AF_UNIX, socket
 from xmlrpc.client import dumps
 
 from benchmarks.install import printed, program, python_peers
 from benchmarks.supervisor import PATIENCE, ROTATED, ROTATED_AT, Supervisor
+from benchmarks.unix import connected
 
 Keys = dict[str, object]
 
@@ -46,7 +44,7 @@ class Supervisord(Supervisor):
         for name, argv in children.items():
             command: Keys = {"command": shlex.join(argv), "autorestart": "true"}
             sections[f"program:{name}"] = command | self._settings(name)
-        _write_ini(self.home / "s.conf", sections)
+        self.save(self.home / "s.conf", _ini(sections))
 
     def _settings(self, name: str) -> Keys:
         keys: Keys = {}
@@ -74,20 +72,17 @@ class Supervisord(Supervisor):
     def follow_command(self, name: str) -> list[str]:
         return self._ctl("tail", "-f", name)
 
+    def reload_command(self) -> list[str]:
+        return self._ctl("update")
+
     def _ctl(self, *words: str) -> list[str]:
         return [str(program("supervisorctl")), "-c", str(self.home / "s.conf"), *words]
 
     def ask_status(self) -> bool:
-        connection = HTTPConnection("localhost", timeout=PATIENCE)
-        connection.sock = socket(AF_UNIX)
-        try:
-            connection.sock.settimeout(PATIENCE)
-            connection.sock.connect(str(self.home / "s.sock"))
-            asked = dumps((), "supervisor.getAllProcessInfo").encode()
+        asked = dumps((), "supervisor.getAllProcessInfo").encode()
+        with connected(self.home / "s.sock", PATIENCE) as connection:
             connection.request("POST", "/RPC2", asked, {"Content-Type": "text/xml"})
             connection.getresponse().read()
-        finally:
-            connection.close()
         return True
 
 
@@ -110,7 +105,7 @@ class Circus(Supervisor):
         for name, argv in children.items():
             command: Keys = {"cmd": argv[0], "args": shlex.join(argv[1:]), "numprocesses": 1}
             sections[f"watcher:{name}"] = command | self._settings(name)
-        _write_ini(self.home / "circus.ini", sections)
+        self.save(self.home / "circus.ini", _ini(sections))
 
     def _settings(self, name: str) -> Keys:
         keys: Keys = {}
@@ -134,12 +129,15 @@ class Circus(Supervisor):
     def stop_command(self) -> list[str]:
         return self._ctl("--timeout", "60", "stop", "--waiting")
 
+    def reload_command(self) -> list[str]:
+        return self._ctl("--timeout", "60", "reloadconfig")
+
     def _ctl(self, *words: str) -> list[str]:
         return [str(program("circusctl")), "--endpoint", f"ipc://{self.home}/e", *words]
 
 
-def _write_ini(path: Path, sections: Mapping[str, Mapping[str, object]]) -> None:
+def _ini(sections: Mapping[str, Mapping[str, object]]) -> str:
     lines = []
     for section, keys in sections.items():
         lines += [f"[{section}]", *(f"{key}={value}" for key, value in keys.items())]
-    path.write_text("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"

@@ -16,7 +16,20 @@ from typing import Protocol
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import boot, follower, idle, intake, relay, report, respawn, status, stop, storm
+from benchmarks import (
+    boot,
+    follower,
+    idle,
+    intake,
+    loading,
+    relay,
+    reload,
+    report,
+    respawn,
+    status,
+    stop,
+    storm,
+)
 from benchmarks.ending import ending
 from benchmarks.stats import Line, Plan, Row, machine
 from benchmarks.supervisor import Supervisor
@@ -42,13 +55,15 @@ BENCHMARKS: dict[str, Benchmark] = {
     "storm": storm,
     "intake": intake,
     "follower": follower,
+    "reload": reload,
+    "loading": loading,
     "stop": stop,
     "boot": boot,
     "idle": idle,
     "relay": relay,
     "status": status,
 }
-LIBRARIES = ("python-socketio", "aiohttp")
+LIBRARIES = {"relay": ("python-socketio", "aiohttp"), "loading": ("ruamel.yaml",)}
 
 
 def main() -> None:
@@ -57,7 +72,7 @@ def main() -> None:
     lines: list[Line] = []
     versions: list[str] = []
     for name in options.only or BENCHMARKS:
-        plan, found = prepared(BENCHMARKS[name], options)
+        plan, found = prepared(name, options)
         rows = list(watched(name, plan))
         lines += BENCHMARKS[name].lines(rows)
         versions += found
@@ -90,14 +105,14 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(text.split(","))
 
 
-def prepared(benchmark: Benchmark, options: argparse.Namespace) -> tuple[Plan, list[str]]:
+def prepared(name: str, options: argparse.Namespace) -> tuple[Plan, list[str]]:
     """Install what it measures: the plan without what this machine cannot have, and the versions."""
-    wanted = [kind for kind in benchmark.KINDS if not options.beside or kind.name in options.beside]
+    wanted = [kind for kind in BENCHMARKS[name].KINDS if not options.beside or kind.name in options.beside]
     absent = [kind.name for kind in wanted if not kind.is_available()]
     if absent:
         print(f"not measured, since it is not installed: {', '.join(absent)}", file=sys.stderr)
     plan = Plan(options.rounds, options.quick, options.beside or (), tuple(absent))
-    libraries = [f"{library} {version(library)}" for library in LIBRARIES if benchmark is relay]
+    libraries = [f"{library} {version(library)}" for library in LIBRARIES.get(name, ())]
     return plan, [*(kind.version() for kind in wanted if plan.wants(kind.name)), *libraries]
 
 

@@ -46,6 +46,8 @@ class Supervisor(ABC):
         self.home = home
         self.settings = settings
         self.process: subprocess.Popen[bytes] | None = None
+        self.saved = 0
+        """The moment just before the last save, in nanoseconds of CLOCK_MONOTONIC."""
 
     @classmethod
     def is_available(cls) -> bool:
@@ -74,6 +76,10 @@ class Supervisor(ABC):
         """Shows what a child prints, until it is ended; None where there is no such command."""
         return None
 
+    def reload_command(self) -> list[str] | None:
+        """Has it take over what its configuration now says; None where there is no such command."""
+        return None
+
     def ask_status(self) -> bool:
         """Ask its socket once what its status command asks; False where only the command can."""
         return False
@@ -81,6 +87,13 @@ class Supervisor(ABC):
     def log(self, name: str) -> Path:
         """The file that a child's output goes to now."""
         return self.home / f"{name}.log"
+
+    def save(self, path: Path, text: str) -> None:
+        """Write its configuration as editors do: whole, and in the old one's place at once."""
+        new = path.with_name(f".{path.name}.new")
+        new.write_text(text)
+        self.saved = time.monotonic_ns()
+        new.rename(path)
 
     def env(self) -> dict[str, str]:
         return {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
