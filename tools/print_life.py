@@ -22,6 +22,8 @@ from gleitzeitd.core.events import (
     Registered,
     Renew,
     Restart,
+    Retire,
+    Revise,
     Said,
     SpawnFailed,
     Start,
@@ -43,7 +45,9 @@ WHEN: dict[Event, str] = {
     Start(): "start",
     Restart(): "restart",
     Renew("its schedule"): "`restart_schedule`",
+    Revise("its settings"): "its settings change",
     Stop(): "stop",
+    Retire(600.0): "another takes its place",
     Opened(): "the gate opens",
     Elapsed(): "its time is over",
     Registered(1): "it registers",
@@ -105,7 +109,9 @@ PROCESSES = (
 """One of each kind that differs in what may come next, in the order of their states."""
 ENDINGS = {
     "stop was asked for": after(*STOPPED, FAILED),
+    "another took its place": after(*UP, Retire(600.0), FAILED),
     "start or restart was asked for during the stop": after(*STOPPED, Start(), FAILED),
+    "its settings changed": after(*UP, Revise("its settings"), FAILED),
     "the first failure in a row, after a life that became RUNNING": after(*UP, FAILED),
     "another failure": after(*UP, FAILED, Gone(1), Registered(2), Exited(2, End(1))),
     "a failure before it became RUNNING": after(*SPAWNED, FAILED),
