@@ -133,7 +133,7 @@ class Daemon:
             task_status.started()
             async for number in signals:
                 if number is signal.SIGHUP and not self.search_here:
-                    self.reload.save()
+                    self.reload.ask()
                     continue
                 if self.about.shutdown.is_set():
                     self._tell_all(events.Stop())

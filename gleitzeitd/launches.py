@@ -38,7 +38,9 @@ class Launches:
         token = self._expect(spec, instance, generation)
         environment = child_environment(os.environ, spec)
         if isinstance(spec.target, ClassTarget):
-            argv: tuple[str, ...] = (spec.python or sys.executable, *HOST)
+            # Two saves within a second look alike to Python's cache of compiled modules.
+            uncached = ("-B",) if spec.watch else ()
+            argv: tuple[str, ...] = (spec.python or sys.executable, *uncached, *HOST)
             stdin = json.dumps(self._context(spec, spec.target, instance, token)).encode() + b"\n"
         else:
             argv, stdin = spec.target.argv, b""

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 
 from gleitzeit_extensions.protocol import CallError
-from gleitzeitd.control.views import BEST_FIRST
+from gleitzeitd.control.views import BEST_FIRST, of_life
 from gleitzeitd.core.process import State
 from gleitzeitd.core.verdict import Verdict
 from gleitzeitd.hub.health import Health, is_healthy
@@ -88,8 +88,8 @@ def _patients(supervisor: Supervisor, hub: Hub, name: str) -> list[Patient]:
     ]
 
 
-def _patient(instance: Instance, registrations: list[Registration]) -> Patient:
-    process = instance.process
+def _patient(instance: Instance, connected: list[Registration]) -> Patient:
+    process, registrations = instance.process, of_life(instance.process, connected)
     return Patient(
         instance.name,
         process.state,

@@ -64,6 +64,7 @@ class Reload:
         self._applied = applied
         self._ahead = Ahead(house.path)
         self._is_refused = False
+        self._is_asked = False
         self._saved = anyio.Event()
         self._turn = anyio.Lock()
 
@@ -75,6 +76,11 @@ class Reload:
         """The file may have changed."""
         self._saved.set()
 
+    def ask(self) -> None:
+        """Somebody wants a reload, and that what failed is tried again."""
+        self._is_asked = True
+        self._saved.set()
+
     async def run(self) -> None:
         """Reload whenever the file was saved, until cancelled."""
         await self._remember("the daemon started")
@@ -83,18 +89,21 @@ class Reload:
             while True:
                 await self._saved.wait()
                 self._saved = anyio.Event()
+                again, self._is_asked = self._is_asked, False
                 try:
-                    await self.reload()
+                    await self.reload(again=again)
                 except Exception:
                     # The providers must not pay for a mistake of ours with their file.
                     log.exception("reload failed")
 
-    async def reload(self, *, dry: bool = False) -> Reloaded:
-        """Read the file, and begin what it asks for; `dry`: only say what that would be."""
+    async def reload(self, *, dry: bool = False, again: bool = True) -> Reloaded:
+        """Read the file, and begin what it asks for; `dry`: only say what that would be; `again`: what failed
+        is tried again, though the file is as it was."""
         async with self._turn:
             try:
                 mark = await off_the_loop(fingerprint, self.house.path, self.house.secrets)
-                if mark == self.house.mark and not (dry or self.failures or self._is_refused):
+                has_more = dry or self._is_refused or (again and self.failures)
+                if mark == self.house.mark and not has_more:
                     # When it was saved it was taken over already; that may still be under way.
                     return Reloaded(None, self.changes.under_way, self.problems)
                 plan = await self._plan(await self._ahead.read(mark))

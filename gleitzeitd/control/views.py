@@ -40,20 +40,20 @@ def instances(supervisor: Supervisor, hub: Hub, now: float) -> Iterator[View]:
 def _supervised(
     instance: Instance, registrations: list[Registration], beside: list[Instance], now: float
 ) -> View:
-    process, spec = instance.process, instance.spec
+    process, spec, own = instance.process, instance.spec, of_life(instance.process, registrations)
     return {
         "name": instance.name,
         "provider": spec.name,
         "type": spec.type,
         "kind": spec.kind,
         "state": process.state,
-        "ready": _is_ready(process, registrations),
+        "ready": _is_ready(process, own),
         "pid": process.pid,
         "uptime": now - process.since if process.is_alive else None,
         "restarts": process.restarts,
         "generation": process.generation,
-        "in_flight": sum(len(registration.calls) for registration in registrations),
-        "health": _health(registrations) or _checked(instance),
+        "in_flight": _calls(own),
+        "health": _health(own) or _checked(instance),
         "reason": process.reason,
         "next_in": _next_in(process, now),
         "dropped_output": instance.output.lost,
@@ -64,15 +64,23 @@ def _supervised(
 def _beside(other: Instance, registrations: list[Registration]) -> View:
     """One that comes to take the place of an instance, or that had it and ends its calls."""
     process = other.process
-    own = [r for r in registrations if r.grant.generation == process.generation]
     return {
         "role": other.role.name.lower(),
         "state": process.state,
         "pid": process.pid,
         "generation": process.generation,
-        "in_flight": sum(len(registration.calls) for registration in own),
+        "in_flight": _calls(of_life(process, registrations)),
         "reason": process.reason,
     }
+
+
+def of_life(process: Process, registrations: list[Registration]) -> list[Registration]:
+    """Those of the life that an instance has now."""
+    return [found for found in registrations if found.grant.generation == process.generation]
+
+
+def _calls(registrations: list[Registration]) -> int:
+    return sum(len(registration.calls) for registration in registrations)
 
 
 def _next_in(process: Process, now: float) -> float | None:

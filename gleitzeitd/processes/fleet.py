@@ -20,6 +20,8 @@ class Fleet:
         self._slots = slots
         self.leading: dict[str, Instance] = {}
         self.beside: list[Instance] = []
+        self._ranks: dict[str, int] = {}
+        """Of the providers, as the file has them; some of them may not be known as yet."""
         self.specs: dict[str, Spec] = {}
         """What is wanted of each provider; of one that is going what was."""
         self.going = set[str]()
@@ -100,13 +102,14 @@ class Fleet:
 
     def arrange(self, providers: Iterable[str], slots: int) -> None:
         """Have the providers in this order; those that go come last."""
-        first = {name: self.specs[name] for name in providers if name in self.specs}
-        self.specs = first | self.specs
+        self._ranks = {name: rank for rank, name in enumerate(providers)}
         self._slots = slots
         self.reorder()
 
     def reorder(self) -> None:
         """After a change of who there is, or of what they need."""
+        last = len(self._ranks)
+        self.specs = dict(sorted(self.specs.items(), key=lambda item: self._ranks.get(item[0], last)))
         names = (name for spec in self.specs.values() for name in spec.instance_names)
         first = {name: self.leading[name] for name in names if name in self.leading}
         self.leading = first | self.leading

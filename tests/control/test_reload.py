@@ -288,7 +288,7 @@ def test_who_leaves_is_shown_beside_the_one_that_leads(rolled: House) -> None:
     assert (beside["role"], beside["state"], beside["in_flight"]) == ("leaving", "STOPPING", 1)
     assert (beside["pid"], beside["generation"]) == (was["pid"], was["generation"])
     assert beside["reason"] == "another life has taken its place"
-    assert view["in_flight"] == 1
+    assert view["in_flight"] == 0
     # Its caller has left, and so may it.
     eventually(lambda: rolled.view("probe#1")["beside"] == [])
 
