@@ -26,7 +26,6 @@ BLOCK = """\
       MODEL_PATH: /srv/models/{name}
       LOG_LEVEL: info
       REGION: "{number}"
-    auto_discover_models: false
 
 """
 

@@ -29,6 +29,15 @@ def own_run_directory() -> str:
     return f"/tmp/gleitzeit-{os.geteuid()}"
 
 
+def state_directory() -> str:
+    """Where a daemon that this user starts keeps what outlives it. It may not be there yet."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return given.split(":")[0]
+    if os.geteuid() == 0:
+        return "/var/lib/gleitzeit"
+    return os.path.join(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "gleitzeit")
+
+
 def control_socket(given: str | None = None) -> str:
     """The socket to look for a daemon at: what is given, else `$GLEITZEIT_SOCKET`, else the user's own
     daemon where one listens, else the system's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any
@@ -15,6 +16,9 @@ INTERRUPTED = 130
 
 NOBODY_READS = 141
 """128 + SIGPIPE, as for any program whose reader has left (`gleitzeitctl logs | head`)."""
+
+OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EAGAIN)
+"""What only a write fails with; what is written to files is told with their names, so it was to stdout."""
 
 
 def complain(program: str, exc: BaseException, in_json: bool) -> int:
@@ -62,7 +66,9 @@ def _usage(exc: Any) -> str:
 
 
 def _system(exc: OSError) -> str:
-    return f"{exc.filename}: {exc.strerror}" if exc.filename else f"cannot write the answer: {exc.strerror}"
+    if exc.filename:
+        return f"{exc.filename}: {exc.strerror}"
+    return f"cannot write the answer: {exc.strerror}" if exc.errno in OF_WRITING else str(exc.strerror or exc)
 
 
 def _tell(program: str, envelope: dict[str, Any], status: int, in_json: bool) -> int:

@@ -6,7 +6,9 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import anyio
 import structlog
@@ -27,12 +29,17 @@ from gleitzeitd.hub.registry import Facts
 from gleitzeitd.hub.server import Hub
 from gleitzeitd.hub.tokens import Tokens, new_token
 from gleitzeitd.launches import Launches
+from gleitzeitd.processes.callbacks import Callbacks
 from gleitzeitd.processes.containment.enclosure import enclosure
 from gleitzeitd.processes.containment.predecessor import clear_predecessor
 from gleitzeitd.processes.renewal import Renewal
-from gleitzeitd.processes.supervisor import Callbacks, Supervisor
+from gleitzeitd.processes.supervisor import Supervisor
 
 log = structlog.get_logger("gleitzeitd")
+
+
+AGAIN = 1.0
+"""Seconds until what helps goes on after a mistake of ours in it."""
 
 
 class Daemon:
@@ -51,10 +58,16 @@ class Daemon:
         self.supervisor = Supervisor(house.specs, logs, self._callbacks(), slots)
         for name, instance in self.supervisor.instances.items():
             self.hub.registry.stands(name, Standing.of(instance.process))
-        history = History(premises.state_directory() / "history", self.about.config)
-        self.reload = Reload(house, history, self.supervisor, self.hub.know, self._applied)
+        history = History(Path(places.state_directory(), "history"), self.about.config)
+        self.reload = Reload(
+            house, history, self.supervisor, self.hub.know, self._applied, lambda: self.renewal.look()
+        )
         self.renewal = Renewal(
-            self.supervisor, self.reload.changes, lambda: self.reload.house.specs, self.launches.python_path
+            self.supervisor,
+            lambda: self.reload.house.specs,
+            lambda: [failure.wanted for failure in self.reload.failures.values()],
+            self.launches.python_path,
+            self._source_changed,
         )
 
     async def run(self) -> None:
@@ -100,7 +113,7 @@ class Daemon:
             self.about.state = "stopping"
             log.info("daemon stops")
             # Who is being stopped already keeps the time that it has.
-            self._tell_all(events.Stop(hurries=False))
+            self.supervisor.stop_all(hurries=False)
             await self.supervisor.until(self.supervisor.at_rest)
             tasks.cancel_scope.cancel()
 
@@ -112,10 +125,12 @@ class Daemon:
             hub = self.about.hub[0]
             log.info("daemon runs", config=self.about.config, control=self.control_path, hub=hub)
             if self.house.auto_start:
-                self._tell_all(events.Start())
-            tasks.start_soon(self.reload.run)
-            tasks.start_soon(watch_config, self.about.config, self.reload.stir, self.reload.save)
-            tasks.start_soon(self.renewal.run)
+                for name in self.supervisor.instances:
+                    self.supervisor.tell(name, events.Start())
+            tasks.start_soon(_kept_up, self.reload.run)
+            watch = partial(watch_config, self.about.config, self.reload.stir, self.reload.save)
+            tasks.start_soon(_kept_up, watch)
+            tasks.start_soon(_kept_up, self.renewal.run)
             await self.about.shutdown.wait()
             tasks.cancel_scope.cancel()
 
@@ -125,6 +140,10 @@ class Daemon:
         changed = plan.of(Action.ADDED, Action.RESTART)
         self._enclosure.enforce(step.spec for step in changed if step.spec is not None)
         self.renewal.look()
+
+    def _source_changed(self, provider: str) -> None:
+        log.info("source changed", name=provider)
+        self.reload.renew(provider)
 
     async def _hear(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """SIGHUP reloads, unless it says that the terminal is gone. The first other one stops; each further
@@ -136,12 +155,8 @@ class Daemon:
                     self.reload.ask()
                     continue
                 if self.about.shutdown.is_set():
-                    self._tell_all(events.Stop())
+                    self.supervisor.stop_all(hurries=True)
                 self.about.shutdown.set()
-
-    def _tell_all(self, event: events.Event) -> None:
-        for name in self.supervisor.instances:
-            self.supervisor.tell(name, event)
 
     # What the processes need of the hub.
     def _callbacks(self) -> Callbacks:
@@ -150,6 +165,7 @@ class Daemon:
             drain=self.hub.drain,
             changed=self._changed,
             exited=self._exited,
+            retired=self.hub.registry.retire,
             forgotten=self.hub.registry.forget,
         )
 
@@ -183,6 +199,16 @@ class Daemon:
         with contextlib.suppress(ProcessLookupError):
             return leader is not None and (pid == leader or os.getsid(pid) == leader)
         return False
+
+
+async def _kept_up(run: Callable[[], Awaitable[None]]) -> None:
+    """The providers must not pay with their lives for a mistake of ours in what only helps them."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("internal error")
+        await anyio.sleep(AGAIN)
 
 
 def _url(listening: socket.socket) -> str:

@@ -107,11 +107,10 @@ def _tamed(text: str) -> str:
 
 async def _show_hints(daemon: Daemon) -> None:
     """Once every provider had its chance to come up, say what can be tried."""
-    processes = daemon.supervisor.instances.values()
     underway = (State.STOPPED, State.WAITING, State.STARTING)
     await daemon.supervisor.until(lambda: daemon.supervisor.is_idle and daemon.about.state == "running")
     await daemon.supervisor.until(
-        lambda: all(instance.process.state not in underway for instance in processes)
+        lambda: all(i.process.state not in underway for i in daemon.supervisor.instances.values())
     )
     if daemon.about.state != "running":
         return

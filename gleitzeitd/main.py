@@ -40,7 +40,8 @@ def serve(config: str | None, socket: str | None, *, foreground: bool) -> int:
 
     try:
         flag = "--provider-config" if foreground else "--config"
-        house = load(find(config, flag, service=not foreground))
+        # What is told of it later is read by people who are somewhere else.
+        house = load(os.path.abspath(find(config, flag, service=not foreground)))
 
         import anyio
 

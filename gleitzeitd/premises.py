@@ -26,18 +26,9 @@ def logs_directory() -> Path:
     if given := os.environ.get("LOGS_DIRECTORY"):
         path = Path(given.split(":")[0])
     else:
-        path = Path("/var/log/gleitzeit") if os.geteuid() == 0 else state_directory() / "logs"
+        path = Path("/var/log/gleitzeit") if os.geteuid() == 0 else Path(places.state_directory(), "logs")
     _make_directory(str(path), 0o750)
     return path
-
-
-def state_directory() -> Path:
-    """Where the daemon keeps what outlives it. It may not be there yet."""
-    if given := os.environ.get("STATE_DIRECTORY"):
-        return Path(given.split(":")[0])
-    if os.geteuid() == 0:
-        return Path("/var/lib/gleitzeit")
-    return Path(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "gleitzeit")
 
 
 def _make_directory(path: str, mode: int) -> None:

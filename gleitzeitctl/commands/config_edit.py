@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from gleitzeitctl.commands.config import ConfigFile, found, refused
+from gleitzeitctl.commands.config_file import AT_START, RELOADS, ConfigFile, found, hint, refused
 from gleitzeitctl.complaint import Complaint
 from gleitzeitctl.render import note
 from gleitzeitctl.session import Session
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from gleitzeitd.config.change import Change, Config
 
 T = TypeVar("T")
-RELOADS = "a daemon that runs on it reloads it by itself"
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Such as providers.calculator.health.interval.")]
 Value = Annotated[str, typer.Argument(metavar="VALUE", help="In YAML: 10s, true, [a, b] or '\"text\"'.")]
@@ -82,10 +81,10 @@ def _changed(session: Session, config_file: str | None, change: "Callable[[Confi
     from gleitzeitd.core.errors import ConfigError
 
     try:
-        return change(Config(found(config_file)))
+        return change(Config(found(session, config_file)))
     except ConfigError as exc:
         refused(session, exc.problems)
-        note("nothing was changed")
+        hint(session, "nothing was changed")
     except EditError as exc:
         refused(session, (str(exc),))
     except RewriteError as exc:
@@ -103,7 +102,7 @@ def _tell(change: "Change") -> None:
     if change.is_new:
         was = "" if change.before is None else f", was {before}"
         print(f"{change.key} is {after} in {change.place}{was}")
-        note(RELOADS)
+        note(AT_START if change.path == ("global", "default_server_url") else RELOADS)
     else:
         print(f"{change.key} is {after} already in {change.place}")
 
@@ -120,4 +119,11 @@ def _as_json(change: "Change") -> dict[str, Any]:
     from gleitzeitd.config.masked import masked
 
     before, after = (masked(change.path, value) for value in (change.before, change.after))
-    return {"file": change.file, "key": change.key, "before": before, "after": after}
+    return {
+        "file": change.file,
+        "line": change.line,
+        "key": change.key,
+        "before": before,
+        "after": after,
+        "changed": change.is_new,
+    }

@@ -1,29 +1,28 @@
 """`config history`, `config diff` and `config rollback`: what the daemon applied, and the way back to it."""
 
 import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gleitzeitctl.commands.config_file import AT_START, RELOADS, DaemonsFile, hint, in_words
+from gleitzeitctl.commands.config_kept import Kept, kept
 from gleitzeitctl.complaint import Complaint, misuse
 from gleitzeitctl.render import GREEN, RED, coloured, note, table
 from gleitzeitctl.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gleitzeitd.config.difference import State
 
-HISTORY = "/v1/config/history"
 COLUMNS = ("NUMBER", "TIME", "WHAT")
+NONE_YET = "the daemon has not kept any version of {} yet"
 
 Number = Annotated[int, typer.Argument(metavar="N", help='A version\'s number: see "config history".')]
 Old = Annotated[int | None, typer.Argument(metavar="N", help="A version; else what is applied now.")]
 New = Annotated[int | None, typer.Argument(metavar="M", help="Another; else the files as they are now.")]
 
 
-def history(context: typer.Context) -> None:
+def history(context: typer.Context, config_file: DaemonsFile = None) -> None:
     """List the configs that the daemon applied, newest first.
 
     \b
@@ -31,10 +30,10 @@ def history(context: typer.Context) -> None:
       gleitzeitctl config history
     """
     session = Session.of(context)
-    session.show(session.client.get(HISTORY), _list)
+    session.show(kept(session, config_file).answer, _list)
 
 
-def diff(context: typer.Context, old: Old = None, new: New = None) -> None:
+def diff(context: typer.Context, old: Old = None, new: New = None, config_file: DaemonsFile = None) -> None:
     """Show how the files differ from what was applied.
 
     With one number, from that version; with two, these from each other. Secrets are masked.
@@ -46,17 +45,20 @@ def diff(context: typer.Context, old: Old = None, new: New = None) -> None:
     from gleitzeitd.config.difference import difference
 
     session = Session.of(context)
-    known = session.client.get(HISTORY)
-    before = _version(session, known, _current(known) if old is None else old)
-    after = _disk(known["config"]) if new is None else _version(session, known, new)
+    known = kept(session, config_file)
+    before = known.version(_current(known) if old is None else old)
+    after = _disk(known.config) if new is None else known.version(new)
     lines = difference(before, after)
     session.show({"from": before.label, "to": after.label, "diff": lines}, lambda _: _show(lines))
+    if not lines:
+        hint(session, "no difference")
 
 
-def rollback(context: typer.Context, number: Number) -> None:
+def rollback(context: typer.Context, number: Number, config_file: DaemonsFile = None) -> None:
     """Write the files of an earlier version back.
 
-    A file of providers.d that this version did not have is moved aside, to NAME.yaml.rolled-back.
+    A file of providers.d that this version did not have is moved aside, to NAME.yaml.rolled-back. An edit
+    that is in no version is left there, too, and so is what cannot be read. It works without the daemon, too.
 
     \b
     Example:
@@ -66,28 +68,29 @@ def rollback(context: typer.Context, number: Number) -> None:
     from gleitzeitd.config.files import write_back
 
     session = Session.of(context)
-    known = session.client.get(HISTORY)
-    config = known["config"]
-    if not os.path.isfile(config):
-        raise Complaint(f"{config}: is not here: roll back where the daemon's files are", 1, "conflict")
-    version = _version(session, known, number)
-    lines = difference(_disk(config), version)
+    known = kept(session, config_file)
+    directory = os.path.dirname(known.config)
+    if not (os.path.isdir(directory) and os.access(directory, os.X_OK)):
+        where = "is not on this machine (or may not be entered): run it where the daemon runs"
+        raise Complaint(f"the directory {directory} {where}", 1, "conflict")
+    lines = difference(_disk(known.config), known.version(number))
     if not session.json:
         _show(lines)
     done = list[dict[str, str]]()
-    with _in_words():
-        for path, what in write_back(config, version.files):
+    versions = {each: known.files(each) for each in known.numbers}
+    with in_words():
+        for path, what in write_back(known.config, versions[number], versions.values()):
             done.append({"file": path, "what": what})
             if not session.json:
                 print(f"{path}: {what}")
-    session.show({"version": number, "files": done}, lambda _: _told(number, bool(done)))
+    session.show({"version": number, "files": done}, lambda _: _told(known, number, bool(done)))
 
 
 def _list(answer: dict[str, Any]) -> None:
-    rows = [(one["number"], _local(one["time"]), _what(one)) for one in answer["versions"]]
+    rows = [(one["number"], _local(one["time"]), _what(one, answer["but_for"])) for one in answer["versions"]]
     table(COLUMNS, rows)
     if not rows:
-        note(f"the daemon has not kept any version of {answer['config']} yet")
+        note(NONE_YET.format(answer["config"]))
 
 
 def _local(time: str) -> str:
@@ -96,51 +99,30 @@ def _local(time: str) -> str:
     return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _what(version: dict[str, Any]) -> str:
-    return f"{version['summary']} (applied now)" if version["current"] else str(version["summary"])
+def _what(version: dict[str, Any], but_for: list[str]) -> str:
+    if not version["current"]:
+        return str(version["summary"])
+    others = f" but for {', '.join(but_for)}, which go on as they were" if but_for else ""
+    return f"{version['summary']} (applied now{others})"
 
 
-def _current(known: dict[str, Any]) -> int:
-    versions = known["versions"]
+def _current(known: Kept) -> int:
+    versions = known.answer["versions"]
     if not versions:
-        raise misuse(f"the daemon has not kept any version of {known['config']} yet")
+        raise misuse(NONE_YET.format(known.config))
     return int(next((one for one in versions if one["current"]), versions[0])["number"])
-
-
-def _version(session: Session, known: dict[str, Any], number: int) -> "State":
-    from gleitzeitd.config.difference import State
-
-    numbers = [one["number"] for one in known["versions"]]
-    if number not in numbers:
-        there_are = f"there are {', '.join(map(str, numbers))}" if numbers else "there is none yet"
-        raise misuse(f"there is no version {number} of {known['config']} ({there_are})")
-    return State(f"version {number}", session.client.get(f"{HISTORY}/{number}")["files"])
 
 
 def _disk(config: str) -> "State":
     from gleitzeitd.config.difference import State
-    from gleitzeitd.config.files import texts
+    from gleitzeitd.config.files import on_disk
 
-    with _in_words():
-        return State("on disk", texts(config))
-
-
-@contextmanager
-def _in_words() -> "Iterator[None]":
-    """What the config's own code refuses ends the command with its sentence."""
-    from gleitzeitd.core.errors import GleitzeitError
-
-    try:
-        yield
-    except GleitzeitError as exc:
-        raise Complaint(str(exc), 1, "internal") from exc
+    return State("on disk", on_disk(config))
 
 
 def _show(lines: list[str]) -> None:
     for line in lines:
         print(coloured(line, _colour(line)))
-    if not lines:
-        note("no difference")
 
 
 def _colour(line: str) -> int | None:
@@ -148,8 +130,8 @@ def _colour(line: str) -> int | None:
     return None if is_title else {"+": GREEN, "-": RED}.get(line[:1])
 
 
-def _told(number: int, is_changed: bool) -> None:
+def _told(known: Kept, number: int, is_changed: bool) -> None:
     if is_changed:
-        note('a daemon that runs on it reloads it by itself: see "gleitzeitctl status"')
+        note(f'{RELOADS}: see "gleitzeitctl status"' if known.is_running else AT_START)
     else:
         print(f"the files are those of version {number} already")

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gleitzeitctl.commands.config import ConfigFile, explained_of
-from gleitzeitctl.render import cut, note, table, terminal_width
+from gleitzeitctl.commands.config_file import ConfigFile, explained_of, hint
+from gleitzeitctl.render import cut, table, terminal_width
 from gleitzeitctl.session import Session
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def show(context: typer.Context, config_file: ConfigFile = None, all: All = Fals
         return 2
     session.show(_as_json(explained), lambda _: _tell(explained, all))
     for mistake in explained.mistakes:
-        note(mistake)
+        hint(session, mistake)
     return 0
 
 

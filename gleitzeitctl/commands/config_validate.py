@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gleitzeitctl.commands.config import ConfigFile, found
+from gleitzeitctl.commands.config_file import ConfigFile, found
 from gleitzeitctl.render import note
 from gleitzeitctl.session import Session
 
@@ -33,9 +33,10 @@ def validate(context: typer.Context, config_file: ConfigFile = None, imports: Im
     from gleitzeitd.config.load import load
     from gleitzeitd.core.errors import ConfigError
 
-    path, summary = config_file, ""
+    session, summary = Session.of(context), ""
+    path = config_file or os.environ.get("GLEITZEIT_CONFIG")
     try:
-        path = found(config_file)
+        path = found(session, config_file)
         house = load(path)
         problems = [mistake for spec in house.specs for mistake in spec.mistakes]
         if imports:
@@ -44,7 +45,7 @@ def validate(context: typer.Context, config_file: ConfigFile = None, imports: Im
     except ConfigError as exc:
         problems = list(exc.problems)
     told = {"file": path, "ok": not problems, "problems": [_parts(path, problem) for problem in problems]}
-    Session.of(context).show(told, lambda _: _tell(problems, summary))
+    session.show(told, lambda _: _tell(problems, summary))
     return 2 if problems else 0
 
 
@@ -78,7 +79,7 @@ def _broken_imports(house: "House") -> list[str]:
 
     well = [spec for spec in house.specs if not spec.mistakes]
     # as `serve` does, which looks in the current directory, too
-    directories = [os.path.dirname(os.path.abspath(house.path)), os.getcwd()]
+    directories = list(dict.fromkeys([os.path.dirname(os.path.abspath(house.path)), os.getcwd()]))
     broken = anyio.run(failures, well, directories, lambda spec: child_environment(os.environ, spec))
     places = _places(house.path) if broken else {}
     return [f"{places[name]}: providers.{name}.class: {broken[name]}" for name in places if name in broken]

@@ -14,6 +14,7 @@ from gleitzeitctl.session import Session
 
 READING = 30.0
 """Seconds that the daemon has to read the file: one of thousands of providers takes a while."""
+WAY_BACK = 'mend it, or go back: see "gleitzeitctl config diff" and "gleitzeitctl config history"'
 Dry = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 
 
@@ -43,7 +44,7 @@ def _in_words(answer: dict[str, Any], dry_run: bool, wait: bool) -> None:
     plan = answer["plan"]
     if plan is None:
         if answer["refused"]:
-            note(f"{answer['config']} is refused: nothing was changed")
+            note(f"{answer['config']} is refused, and nothing was changed: {WAY_BACK}")
         else:
             print("nothing changed: the file is as it was taken over")
         _tell_failures(answer["results"], wait)
@@ -66,7 +67,8 @@ def _tell_failures(results: list[dict[str, Any]], wait: bool) -> None:
 
 def _row(step: dict[str, Any]) -> tuple[object, ...]:
     how = f" ({step['update']})" if step["update"] else ""
-    return step["name"], f"{step['action']}{how}", " ".join(step["keys"])
+    because = "it cannot be started as it is wanted" if step["mistakes"] else " ".join(step["keys"])
+    return step["name"], f"{step['action']}{how}", because
 
 
 def _of_the_daemon(plan: dict[str, Any], dry_run: bool) -> Iterator[str]:

@@ -37,19 +37,30 @@ def _in_words(answer: dict[str, Any]) -> None:
     daemon, instances = answer["daemon"], answer["instances"]
     if daemon["state"] != "running":
         note(f"the daemon is {daemon['state']}")
-    if daemon["problems"]:
-        note("the config file as it is now is not what runs:")
-    for problem in daemon["problems"]:
-        note(f"  {problem}")
+    _tell_problems(daemon)
     if daemon["after_daemon_restart"]:
         keys = ", ".join(daemon["after_daemon_restart"])
         note(f"{keys} has changed in the file, and applies when the daemon is started anew")
     for failure in daemon["failures"]:
-        note(f'"{failure["name"]}" goes on as it was, as its replacement failed: {failure["reason"]}')
+        again = '"gleitzeitctl reload" tries it again'
+        note(f'"{failure["name"]}" goes on as it was: its replacement failed: {failure["reason"]}: {again}')
+    if daemon["not_kept"]:
+        note(f"what runs is not kept for a rollback: {daemon['not_kept']}")
     if instances:
         table(COLUMNS, [_row(instance) for instance in instances])
     else:
         note(f"there is no provider yet: add one to {daemon['config']}")
+
+
+def _tell_problems(daemon: dict[str, Any]) -> None:
+    if daemon["refused"]:
+        note("the config file as it is now is refused, and what it was before runs on:")
+    elif daemon["problems"]:
+        note("these providers cannot be run as the config file wants them now:")
+    for problem in daemon["problems"]:
+        note(f"  {problem}")
+    if daemon["refused"]:
+        note('  mend it, or go back: see "gleitzeitctl config diff" and "gleitzeitctl config history"')
 
 
 def _row(instance: dict[str, Any]) -> tuple[object, ...]:

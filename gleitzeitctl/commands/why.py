@@ -37,6 +37,8 @@ def told(story: dict[str, Any]) -> Iterator[str]:
     if story["reason"]:
         yield f"  {flat(story['reason'])}"
     yield f"  {story['next']}"
+    if story["failed_replacement"]:
+        yield f"  It goes on as it was: its replacement failed: {flat(story['failed_replacement'])}"
     if story["history"]:
         yield ""
     said = ""

@@ -11,7 +11,7 @@ from gleitzeitd.config.document import DEFAULTS, Document
 from gleitzeitd.config.filling import Filled
 from gleitzeitd.config.lookups import beside
 from gleitzeitd.config.place import Path, Problem
-from gleitzeitd.config.secrets import MASK, is_secret_name, is_secret_path, masked_words
+from gleitzeitd.config.secrets import MASK, hides, is_secret_name, masked_text, masked_words
 from gleitzeitd.config.substitute import with_defaults
 
 
@@ -68,12 +68,11 @@ class Block:
         if self.source(path).is_secret(path):
             return True
         is_named = isinstance(value, str) and any(map(is_secret_name, with_defaults(value)))
-        return is_named or (isinstance(value, str) and is_secret_path(path))
+        return is_named or hides(path, value)
 
     def has_secret(self, path: Path) -> bool:
         """Whether something within the section at the path came from a secret."""
-        filled = [self.own, self.common] if self.common else [self.own]
-        return any(one.is_secret(at) for one in filled for at in one.used if at[: len(path)] == path != at)
+        return path in self.own.hiding or (self.common is not None and path in self.common.hiding)
 
     def shown(self, path: Path, value: Any) -> Any:
         """The value, or what stands for it when nobody may see it."""
@@ -82,8 +81,10 @@ class Block:
                 return {key: self.shown((*path, key), item) for key, item in value.items()}
             case list() | tuple():
                 items = [self.shown((*path, at), item) for at, item in enumerate(value)]
-                return type(value)(masked_words(items) if path[-1:] == ("command",) else items)
-        return MASK if self.is_secret(path, value) else value
+                return type(value)(masked_words(items))
+        if self.is_secret(path, value):
+            return MASK
+        return masked_text(value) if isinstance(value, str) else value
 
     def beside(self, other: str) -> str:
         return beside(self.document.path, other)

@@ -6,7 +6,8 @@ What the daemon would refuse is never written, and several files are changed all
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,16 +104,21 @@ class Config:
             new = _edited(file, texts[file], path, value)
             changed += [path] if new != texts[file] else []
             texts[file] = new
-        self._replace({file: text.encode("utf-8") for file, text in texts.items()})
+        self._replace({file: text.encode("utf-8") for file, text in texts.items()}, changed)
         files = [self._holder(path).file for path in asked]
         return [
             Change(file, line_of(texts[file], path), path, now, values.get(path, now), path in changed)
             for path, file, now in zip(asked, files, map(self._now, asked), strict=True)
         ]
 
-    def _replace(self, new: Mapping[str, bytes]) -> None:
-        document, problems = compose(tuple(new.items()))
-        evaluate(document, Outside(self._main, os.environ).lookups, problems)
+    def _replace(self, new: Mapping[str, bytes], changed: Sequence[Path]) -> None:
+        try:
+            document, problems = compose(tuple(new.items()))
+            evaluate(document, Outside(self._main, os.environ).lookups, problems)
+        except ConfigError as exc:
+            raise ConfigError(
+                tuple(_without_place(problem, new, changed) for problem in exc.problems)
+            ) from exc
         done = list[Source]()
         try:
             for source in self.sources:
@@ -158,6 +164,14 @@ def _edited(file: str, text: str, path: Path, value: Any) -> str:
         return set_value(text, path, value)
     except EditError as exc:
         raise ConfigError((f"{file}:{exc.line}: {exc}",)) from exc
+
+
+def _without_place(problem: str, files: Iterable[str], changed: Sequence[Path]) -> str:
+    """A mistake in what was to be set stands nowhere in the files: only its key says where it is."""
+    keys = "|".join(re.escape(".".join(map(str, path))) for path in changed)
+    place = rf"(?:{'|'.join(map(re.escape, files))}):\d+:\d+: "
+    found = re.match(rf"{place}(?=(?:{keys})[.:])", problem)
+    return problem[found.end() :] if changed and found else problem
 
 
 def _at(data: Any, path: Path) -> Any:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from gleitzeitd.config.block import Block
 from gleitzeitd.config.commands import wrong_with
-from gleitzeitd.config.place import Problem
+from gleitzeitd.config.place import Path, Problem
 from gleitzeitd.core.spec import CheckKind
 
 _KIND_OF = {"url": CheckKind.HTTP, "host": CheckKind.TCP, "port": CheckKind.TCP, "command": CheckKind.EXEC}
@@ -17,11 +17,24 @@ _NEEDED = {CheckKind.HTTP: "url", CheckKind.TCP: "port", CheckKind.EXEC: "comman
 _OF_A_REPEATED_CHECK = ("interval", "timeout", "failures", "successes")
 
 
+def of_another_kind(own: Mapping[str, Any], common: Mapping[str, Any]) -> Iterator[Path]:
+    """What the defaults say of a check that is none of the kind that the block says itself."""
+    for section in ("ready", "health"):
+        ours, theirs = own.get(section), common.get(section)
+        kind = ours.get("kind") if isinstance(ours, dict) else None
+        if kind is None or not isinstance(theirs, dict):
+            continue
+        if kind != theirs.get("kind", CheckKind.PROVIDER):
+            yield from ((section, key) for key in _KIND_OF)
+        if section == "ready" and kind == CheckKind.PROVIDER:
+            yield from ((section, key) for key in _OF_A_REPEATED_CHECK)
+
+
 def ready(block: Block) -> Iterator[Problem]:
     yield from _keys(block, "ready")
     if _kind(block, "ready") is CheckKind.PROVIDER:
         for key in _OF_A_REPEATED_CHECK:
-            if key in block.section("ready"):
+            if block.section("ready").get(key) is not None:
                 sentence = "is of no use here: kind provider waits until it registers, and asks nothing"
                 yield block.problem(("ready", key), sentence, key=True)
 
@@ -49,7 +62,7 @@ def _keys(block: Block, section: str) -> Iterator[Problem]:
     if kind is None:
         return
     for key, owner in _KIND_OF.items():
-        if key in given and owner is not kind:
+        if given.get(key) is not None and owner is not kind:
             sentence = f"is for a check of kind {owner}, and this one is of kind {kind}"
             yield block.problem((section, key), sentence, key=True)
     if (needed := _NEEDED.get(kind)) and given.get(needed) is None:

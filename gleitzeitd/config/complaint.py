@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gleitzeitd.config.block import Block
+from gleitzeitd.config.block import Block, hint
 from gleitzeitd.config.kinds import keys
-from gleitzeitd.config.place import Path, Problem
-from gleitzeitd.config.secrets import MASK
+from gleitzeitd.config.place import MOST_TOLD, Path, Problem
+from gleitzeitd.config.secrets import MASK, masked_text
+from gleitzeitd.config.values import LONGEST_DURATION
 from gleitzeitd.config.written import as_written
 
 LONGEST_VALUE = 60
@@ -41,10 +41,12 @@ _BOUNDS = {
 
 
 def complaints(block: Block, error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
-    for detail in error.errors(include_url=False):
+    for number, detail in enumerate(error.errors(include_url=False)):
         path, value = _in_file(block.given, detail["loc"])
         if detail["type"] == "extra_forbidden":
-            yield block.problem(path, _unknown(path, model), key=True)
+            # To find what was meant takes long.
+            known = _known(path, model) if number < MOST_TOLD else ""
+            yield block.problem(path, f"unknown key{known}", key=True)
         else:
             shown = f", not {MASK}" if block.is_secret(path, value) else _shown(value)
             expected = _expected(detail)
@@ -74,9 +76,15 @@ def _expected(detail: ErrorDetails) -> str:
             return f"must be {context['expected']}"
         case _ if kind in _BOUNDS:
             bound = next(iter(context.values()))
-            return f"must be {_BOUNDS[kind]} {int(bound) if bound == int(bound) else bound}"
+            return f"must be {_BOUNDS[kind]} {_bound(bound)}"
         case _:
             return _SENTENCES.get(kind, detail["msg"])
+
+
+def _bound(bound: float) -> str:
+    if bound == LONGEST_DURATION:
+        return "365d"
+    return str(int(bound) if bound == int(bound) else bound)
 
 
 def _shown(value: Any) -> str:
@@ -84,15 +92,13 @@ def _shown(value: Any) -> str:
         return ""
     if value is None:
         return ", not empty"
-    text = f'"{value}"' if isinstance(value, str) else as_written(value)
+    text = f'"{masked_text(value)}"' if isinstance(value, str) else as_written(value)
     if len(text) > LONGEST_VALUE:
         end = '..."' if isinstance(value, str) else "..."
         text = text[: LONGEST_VALUE - 3] + end
     return f", not {text}"
 
 
-def _unknown(path: Path, model: type[BaseModel]) -> str:
+def _known(path: Path, model: type[BaseModel]) -> str:
     known = sorted(keys(model, path[:-1]))
-    close = difflib.get_close_matches(str(path[-1]), known, n=1)
-    hint = f"did you mean {close[0]}?" if close else "known are " + ", ".join(known)
-    return f"unknown key ({hint})"
+    return hint(str(path[-1]), known) or f" (known are {', '.join(known)})"

@@ -60,10 +60,6 @@ def _restart(common: schema.Global, own: schema.Restart) -> schema.Restart:
     return _with(own, policy=_or(own.policy, policy))
 
 
-def _logs(common: schema.AllLogs, own: schema.Logs) -> schema.Logs:
-    return _with(own, size=_or(own.size, common.size), files=_or(own.files, common.files))
-
-
 def _check(check: schema.Check | None, interval: float, *, is_class: bool) -> schema.Check | None:
     """A class is asked over the hub even where it does not say so."""
     if check is None and not is_class:

@@ -52,7 +52,8 @@ def cut(text: str, path: Path, value: Any) -> str:
     node, missing = found.last, found.missing
     step = _step(root)
     if node.kind is Kind.ALIAS:
-        raise EditError(line_at(text, node.start), _shared(path, missing, node.anchor))
+        name = _name(path[: len(path) - len(missing)])
+        raise EditError(line_at(text, node.start), _shared(name, node, line_at(text, _anchored(root, node))))
     if not missing:
         return _replaced(text, found.key, node, flow(value))
     if node.is_null:
@@ -141,9 +142,14 @@ def _step(root: Node) -> int:
     return (first.items[0].column - root.items[0].column if first else 0) or STEP
 
 
-def _shared(path: Path, missing: Path, anchor: str | None) -> str:
-    name = _name(path[: len(path) - len(missing)])
-    return f"{name} is the alias *{anchor}, which others share: edit the file by hand"
+def _anchored(root: Node, alias: Node) -> int:
+    """Where that stands which the alias repeats."""
+    return max(node.start for node in root.walk() if node.anchor == alias.anchor and node.start < alias.start)
+
+
+def _shared(name: str, alias: Node, line: int) -> str:
+    way_out = f"edit it by hand at line {line}, or give {name} a block of its own"
+    return f"{name} is the alias *{alias.anchor}, which others share: {way_out}"
 
 
 def _name(path: Path) -> str:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from itertools import count
 
 from gleitzeitd.config.block import Block, hint
 from gleitzeitd.config.place import Problem
 from gleitzeitd.core.order import cycle
 
+MOST = 20
+"""Of what takes long to find; nobody reads more of it at once."""
+
 
 def problems(blocks: list[Block], names: Collection[str]) -> Iterator[Problem]:
     disabled = {block.name for block in blocks if not block.is_enabled}
+    hints = count(1)
     for block in blocks:
-        yield from _of(block, names, disabled)
+        yield from _of(block, names, disabled, lambda name: hint(name, names) if next(hints) <= MOST else "")
     yield from _circles({block.name: block for block in blocks if block.is_enabled})
 
 
-def _of(block: Block, names: Collection[str], disabled: Collection[str]) -> Iterator[Problem]:
+def _of(
+    block: Block, names: Collection[str], disabled: Collection[str], meant: Callable[[str], str]
+) -> Iterator[Problem]:
     seen = set[str]()
     for path, name in block.texts("depends_on"):
         shown = block.shown(path, name)
@@ -25,7 +32,7 @@ def _of(block: Block, names: Collection[str], disabled: Collection[str]) -> Iter
         elif name == block.name:
             yield block.problem(path, "a provider cannot wait for itself: leave it out")
         elif name not in names:
-            close = hint(name, names) if shown == name else ""
+            close = meant(name) if shown == name else ""
             yield block.problem(path, f'there is no provider "{shown}"{close}')
         elif name in disabled and block.is_enabled:
             yield block.problem(path, f'"{shown}" is disabled: enable it, or leave it out here')
@@ -35,8 +42,10 @@ def _of(block: Block, names: Collection[str], disabled: Collection[str]) -> Iter
 def _circles(blocks: dict[str, Block]) -> Iterator[Problem]:
     """One circle of each knot: what it leaves may be another, which has nobody of the first."""
     needs = {name: _needed(block, blocks) for name, block in blocks.items()}
-    while ring := cycle(needs):
-        sentence = f"these wait for each other: {' -> '.join(ring)}: one of them has to start without"
+    for _ in range(MOST):
+        if (ring := cycle(needs)) is None:
+            return
+        sentence = f"these wait for each other: {' -> '.join(ring)}: remove one of these `depends_on`"
         yield blocks[ring[0]].problem(("depends_on",), sentence)
         for name in {*ring}:
             del needs[name]

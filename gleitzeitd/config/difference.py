@@ -8,26 +8,31 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from hashlib import sha256
 
-from gleitzeitd.config.masked import without_secrets
+from gleitzeitd.config.masked import is_whole, without_secrets
 from gleitzeitd.config.secrets import MASK
 
-_TOKEN = re.compile("\0[0-9a-f]{64}\0")
+_TOKEN = re.compile("\0(#?)[0-9a-f]{64}\0")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Texts of files by name, and what the state is called."""
+    """Texts of files by name, None for what cannot be read; and what the state is called."""
 
     label: str
-    files: Mapping[str, str]
+    files: Mapping[str, str | None]
 
-    def lines(self, name: str) -> list[str]:
+    def is_whole(self, name: str) -> bool:
+        return is_whole(self.files.get(name) or "")
+
+    def lines(self, name: str, is_whole: bool) -> list[str]:
         """The file's lines, each secret in them a token that tells equal ones from others."""
         text = self.files.get(name)
-        return [] if text is None else without_secrets(text, _token).split("\n")
+        return [] if text is None else without_secrets(text, _token, is_whole).split("\n")
 
     def title(self, name: str) -> str:
-        return f"{name} ({self.label})" if name in self.files else f"{name} (not there: {self.label})"
+        if self.files.get(name) is not None:
+            return f"{name} ({self.label})"
+        return f"{name} ({'cannot be read' if name in self.files else 'not there'}: {self.label})"
 
 
 def difference(old: State, new: State) -> list[str]:
@@ -36,18 +41,32 @@ def difference(old: State, new: State) -> list[str]:
 
 
 def _of_file(old: State, new: State, name: str) -> Iterator[str]:
-    titles = (old.title(name), new.title(name))
-    lines = list(unified_diff(old.lines(name), new.lines(name), *titles, lineterm=""))
-    removed = {line[1:] for line in lines[2:] if line.startswith("-")}
-    known = {_hidden(line) for line in removed}
+    # masked in two ways, even equal texts would differ
+    is_whole = old.is_whole(name) and new.is_whole(name)
+    before, after = (state.lines(name, is_whole) for state in (old, new))
+    lines = list(unified_diff(before, after, old.title(name), new.title(name), lineterm=""))
+    removed = [line[1:] for line in lines[2:] if line.startswith("-")]
     for line in lines:
-        shown, is_secret = _hidden(line), _TOKEN.search(line)
-        is_changed = is_secret and line[0] == "+" and line[1:] not in removed and shown[1:] in known
-        yield _harmless(f"{shown.rstrip()}  (changed)" if is_changed else shown.removesuffix("\r"))
+        shown, mark = _hidden(line), _mark(line[1:], removed) if line[0] == "+" else ""
+        yield _harmless(f"{shown.rstrip()}  ({mark})" if mark else shown.removesuffix("\r"))
+
+
+def _mark(line: str, removed: list[str]) -> str:
+    """What is to be said of a line that looks like one that was removed, as only what is masked differs."""
+    alike = [one for one in removed if _hidden(one) == _hidden(line)]
+    if not alike or line in alike or not _TOKEN.search(line):
+        return ""
+    return "comment changed" if _without_comments(line) in map(_without_comments, alike) else "changed"
+
+
+def _without_comments(line: str) -> str:
+    return _TOKEN.sub(lambda token: "" if token[1] else token[0], line)
 
 
 def _token(secret: str) -> str:
-    return f"\0{sha256(secret.encode()).hexdigest()}\0"
+    """A comment's has a sign of its own."""
+    sign = "#" if secret.startswith("#") else ""
+    return f"\0{sign}{sha256(secret.encode()).hexdigest()}\0"
 
 
 def _hidden(line: str) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gleitzeitd.config.gather import Files, gather
+from gleitzeitd.config.gather import Files
 from gleitzeitd.config.parse import parse
 from gleitzeitd.config.place import Path as Path
-from gleitzeitd.config.place import Place, Problem
+from gleitzeitd.config.place import Place, Problem, told
 from gleitzeitd.config.source import decoded
 from gleitzeitd.core.errors import ConfigError
 
@@ -73,11 +73,6 @@ def _deepest(place: Place, path: Path) -> Place:
     return place
 
 
-def read(path: str) -> Document:
-    """The document at `path`, with the files beside it. Raises ConfigError with the place and the way out."""
-    return compose(gather(path))[0]
-
-
 def compose(files: Files) -> tuple[Document, list[Problem]]:
     """The document, and what is wrong with how its files fit. Raises ConfigError for what is no YAML."""
     paths = tuple(path for path, _ in files)
@@ -88,7 +83,7 @@ def compose(files: Files) -> tuple[Document, list[Problem]]:
         except ConfigError as exc:
             problems += exc.problems
     if problems:
-        raise ConfigError(tuple(problems))
+        raise ConfigError(told(paths[0], problems))
     (data, places), *others = parsed
     if data is None:
         raise ConfigError((f"{paths[0]}:1:1: the file is empty: it needs a section `providers`",))

@@ -102,7 +102,6 @@ def _origin(block: Block, path: Path, common: Block) -> tuple[Origin, Path | Non
 
 def _brought(filled: Filled, path: Path) -> Origin | None:
     """What a substitution at the path, or in the list there, has brought in."""
-    used = [used for at, used in filled.used.items() if at[: len(path)] == path]
-    if any(one.is_secret for one in used):
+    if path in filled.secret:
         return Origin.SECRET
-    return Origin.ENVIRONMENT if used else None
+    return Origin.ENVIRONMENT if path in filled.brought else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 
 from gleitzeitd.config.block import Block
@@ -11,6 +11,9 @@ from gleitzeitd.config.place import Problem
 from gleitzeitd.config.source import UnreadableError, read_text
 from gleitzeitd.core.envfile import parse
 from gleitzeitd.core.errors import ConfigError
+
+LARGEST = 2**20
+"""Bytes that an `env_file` may have, which is what is read of it at a start."""
 
 
 def variables(block: Block) -> Iterator[Problem]:
@@ -28,19 +31,23 @@ def inherited(block: Block) -> Iterator[Problem]:
             yield block.problem(path, f'"{block.shown(path, name)}" is not the name of a variable')
 
 
-def files(blocks: Iterable[Block]) -> Iterator[Problem]:
-    """Of all blocks at once, since many may name the same file, which is read once."""
-    wrong = cache(_wrong_with)
-    for block in blocks:
-        for path, name in block.texts("env_file"):
+class Files:
+    """The files of variables: many blocks may name the same one, which is read once."""
+
+    def __init__(self) -> None:
+        self._wrong_with = cache(_wrong_with)
+
+    def problems(self, block: Block) -> Iterator[Problem]:
+        """They hurt this block only: the file is another's to write, and read again at each start."""
+        for path, name in block.texts("env_file") if isinstance(block.given, dict) else ():
             shown = str(block.shown(path, name))
-            for problem in wrong(block.beside(name)):
+            for problem in () if path in block.own.unresolved else self._wrong_with(block.beside(name)):
                 yield block.problem(path, problem if shown == name else problem.replace(name, shown))
 
 
 def _wrong_with(path: str) -> tuple[str, ...]:
     try:
-        parse(read_text(path), path)
+        parse(read_text(path, LARGEST), path)
     except UnreadableError:
         # It is read again at each start, where it keeps down only who needs it.
         return ()

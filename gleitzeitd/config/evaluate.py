@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from gleitzeitd.config import schema
+from gleitzeitd.config import checks, environment, schema
 from gleitzeitd.config.block import Block, over
 from gleitzeitd.config.complaint import complaints
 from gleitzeitd.config.complete import complete
 from gleitzeitd.config.document import Document
 from gleitzeitd.config.filling import Filled, fill, leave, pruned
-from gleitzeitd.config.place import Path, Problem
-from gleitzeitd.config.review import review
+from gleitzeitd.config.kinds import with_sections
+from gleitzeitd.config.place import Path, Problem, told
+from gleitzeitd.config.review import OF_A_CLASS, review
 from gleitzeitd.config.substitute import OPENS, Lookups
 from gleitzeitd.config.values import flag
 from gleitzeitd.core.errors import ConfigError
@@ -46,20 +47,19 @@ def evaluate(document: Document, lookups: Lookups, problems: Iterable[Problem]) 
     common = _common(document, lookups)
     settings, wrong = _validated(common, schema.Global)
     found += wrong
-    told = _told(common, {**common.own.missing, **common.own.odd})
-    # What is wrong with the defaults is told of them, and not of each provider again.
-    defaults = None if wrong or told else _defaults(common)
+    unusable = _told(common, {**common.own.missing, **common.own.odd})
+    defaults = _defaults(common)
     blocks = [_block(document, name, raw, defaults, lookups) for name, raw in _providers(document).items()]
-    judged = list[Judged]()
+    judged, files = list[Judged](), environment.Files()
     for block in blocks:
         provider, wrong = _validated(block, schema.Provider)
         found += wrong
-        told += _told(block, block.own.odd)
-        judged.append(_judged(block, provider, settings or schema.Global()))
+        unusable += _told(block, block.own.odd)
+        judged.append(_judged(block, provider, settings or schema.Global(), files))
     mappings = [block for block in blocks if isinstance(block.given, dict)]
     found += review(common, mappings, _providers(document))
     unresolved = {(*block.at, *path) for block in (common, *blocks) for path in block.own.unresolved}
-    _raise({*told, *(problem for problem in found if problem.path not in unresolved)})
+    _raise(document.path, {*unusable, *(problem for problem in found if problem.path not in unresolved)})
     return Evaluated(document, common, settings or schema.Global(), tuple(judged))
 
 
@@ -67,19 +67,27 @@ def _outline(document: Document) -> Iterator[Problem]:
     """What is wrong with the file around its sections."""
     data = document.data
     if isinstance(data, dict):
-        data = {key: {} if isinstance(value, dict) else value for key, value in data.items()}
+        data = {key: {} if isinstance(value, dict | None) else value for key, value in data.items()}
     whole = Block(document, (), data, Filled(data, {}, {}, {}))
     yield from _validated(whole, schema.File)[1]
 
 
 def _common(document: Document, lookups: Lookups) -> Block:
     data = document.data.get("global") if isinstance(document.data, dict) else None
-    filled = fill(data if isinstance(data, dict) else {}, schema.Global, lookups)
+    sections = with_sections(schema.Global, data if isinstance(data, dict) else {})
+    filled = fill(sections, schema.Global, lookups)
     return Block(document, ("global",), filled.data, filled)
 
 
-def _defaults(common: Block) -> Filled:
+def _defaults(common: Block) -> Filled | None:
+    """None when something is wrong with them: that is told of them, and not of each provider again."""
     own = common.own
+    if any(path[:1] == ("defaults",) for path in own.unresolved):
+        return None
+    try:
+        schema.Defaults.model_validate(own.data.get("defaults", {}))
+    except ValidationError:
+        return None
     used = {path[1:]: used for path, used in own.used.items() if path[:1] == ("defaults",)}
     return Filled(own.data.get("defaults", {}), used, {}, {})
 
@@ -90,6 +98,7 @@ def _providers(document: Document) -> dict[str, Any]:
 
 
 def _block(document: Document, name: str, raw: Any, common: Filled | None, lookups: Lookups) -> Block:
+    raw = with_sections(schema.Provider, raw)
     is_enabled, own = True, Filled(raw, {}, {}, {})
     if isinstance(raw, dict):
         enabled = raw.get("enabled")
@@ -97,8 +106,18 @@ def _block(document: Document, name: str, raw: Any, common: Filled | None, looku
             enabled = fill(enabled, schema.Provider, lookups, ("enabled",)).data
         is_enabled = flag(enabled) is not False
         own = fill(raw, schema.Provider, lookups) if is_enabled else leave({**raw, "enabled": False})
+    if common and isinstance(own.data, dict):
+        common = _fitting(own.data, common)
     given = over(own.data, common.data) if common else own.data
     return Block(document, ("providers", name), given, own, common, is_enabled)
+
+
+def _fitting(own: Mapping[str, Any], common: Filled) -> Filled:
+    """The defaults without what a block like this has no use for."""
+    unfit = set(checks.of_another_kind(own, common.data))
+    if own.get("command") is not None:
+        unfit |= {(key,) for key in (*OF_A_CLASS, "config")}
+    return replace(common, data=pruned(common.data, frozenset(unfit))) if unfit else common
 
 
 def _validated(block: Block, model: type[S]) -> tuple[S | None, list[Problem]]:
@@ -108,11 +127,14 @@ def _validated(block: Block, model: type[S]) -> tuple[S | None, list[Problem]]:
         return None, list(complaints(block, exc, model))
 
 
-def _judged(block: Block, provider: schema.Provider | None, settings: schema.Global) -> Judged:
+def _judged(
+    block: Block, provider: schema.Provider | None, settings: schema.Global, files: environment.Files
+) -> Judged:
     if missing := block.own.missing:
         provider = _rest(pruned(block.given, frozenset(missing)))
-    told = sorted(_told(block, missing)) if block.is_enabled else []
-    mistakes = ConfigError(tuple(problem.text for problem in told)).problems
+    unusable = sorted([*_told(block, missing), *files.problems(block)]) if block.is_enabled else []
+    sentences = [problem.text for problem in unusable]
+    mistakes = ConfigError(told(block.document.path, sentences)).problems
     return Judged(block, complete(block.document.path, settings, provider or schema.Provider()), mistakes)
 
 
@@ -130,6 +152,6 @@ def _told(block: Block, sentences: Mapping[Path, str]) -> list[Problem]:
     return [block.problem(path, sentence) for path, sentence in sentences.items()]
 
 
-def _raise(problems: set[Problem]) -> None:
+def _raise(path: str, problems: set[Problem]) -> None:
     if texts := dict.fromkeys(problem.text for problem in sorted(problems, key=lambda problem: problem[:4])):
-        raise ConfigError(tuple(texts))
+        raise ConfigError(told(path, texts))

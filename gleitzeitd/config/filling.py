@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel
 
+from gleitzeitd.config.commands import argv_of
 from gleitzeitd.config.kinds import takes_text
 from gleitzeitd.config.place import Path
 from gleitzeitd.config.secrets import is_secret_name
-from gleitzeitd.config.substitute import OPENS, Lookups, MissingError, OddError, Used, substitute
+from gleitzeitd.config.substitute import OPENS, Lookups, MissingError, OddError, UnsetError, Used, substitute
 from gleitzeitd.config.written import typed
 
-_COMMANDS = (("command",), ("ready", "command"), ("health", "command"))
+_CHECKS = (("ready", "command"), ("health", "command"))
+_COMMANDS = (("command",), *_CHECKS, *(("defaults", *path) for path in _CHECKS))
+_CONFIGS = (("config",), ("defaults", "config"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Filled:
     """Paths are those within the section."""
 
@@ -38,6 +41,22 @@ class Filled:
         """Whether it came from a secret, or from a variable that is named like one."""
         used = self.used.get(path)
         return used is not None and (used.is_secret or any(map(is_secret_name, used.variables)))
+
+    @cached_property
+    def brought(self) -> frozenset[Path]:
+        """Where something was put in, be it there or within."""
+        return _above(self.used).union(self.used)
+
+    @cached_property
+    def secret(self) -> frozenset[Path]:
+        """Where a secret was put in, be it there or within."""
+        secrets = [path for path, used in self.used.items() if used.is_secret]
+        return _above(secrets).union(secrets)
+
+    @cached_property
+    def hiding(self) -> frozenset[Path]:
+        """The sections and lists that have something within that nobody may see."""
+        return _above(filter(self.is_secret, self.used))
 
 
 def fill(data: Any, model: type[BaseModel], lookups: Lookups, start: Path = ()) -> Filled:
@@ -73,9 +92,13 @@ class _Filler:
 
     def _text(self, text: str, path: Path) -> Any:
         try:
-            if path[-3:] in _COMMANDS or path in _COMMANDS:
+            if path in _COMMANDS:
                 return self._words(text, path)
             value = self._value(text, path)
+        except UnsetError as exc:
+            is_anything = path[:1] in _CONFIGS or path[:2] in _CONFIGS
+            meant = f", or $${{{exc.name}}} where the text itself is meant" if is_anything else ""
+            self.missing[path] = f"{exc}{meant}"
         except MissingError as exc:
             self.missing[path] = str(exc)
         except OddError as exc:
@@ -87,7 +110,7 @@ class _Filler:
     def _words(self, text: str, path: Path) -> Any:
         """A command in one text is split before anything is put in: a value with spaces stays one word."""
         try:
-            words = shlex.split(text)
+            words = argv_of(text)
         except ValueError:
             # That it cannot be split is told of the text.
             return text
@@ -98,6 +121,10 @@ class _Filler:
             return text
         used = self.used[path] = Used()
         return substitute(text, self._lookups, used)
+
+
+def _above(paths: Iterable[Path]) -> frozenset[Path]:
+    return frozenset(path[:depth] for path in paths for depth in range(len(path)))
 
 
 def _texts(data: Any, path: Path) -> list[Path]:

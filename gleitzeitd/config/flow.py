@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from gleitzeitd.config.outline import Kind, outline
 from gleitzeitd.config.parse import parse
 from gleitzeitd.config.written import as_written
 from gleitzeitd.core.errors import ConfigError, GleitzeitError
@@ -12,6 +13,10 @@ from gleitzeitd.core.errors import ConfigError, GleitzeitError
 _WORDS = re.compile(r"[\w./][\w./@%+=-]*(?: [\w./][\w./@%+=-]*)*")
 """What may be plain text if it is not read as something else; all the rest is put in quotes."""
 
+_IN_QUOTES = "put text in double quotes, and those in single ones"
+_COMMENT = re.compile(r"(?:(?<=\s)|^)#")
+_BREAK = re.compile(r"[\r\n]")
+_BLOCK = re.compile(r"(?:[&!]\S*\s+)*[|>]")
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 
 
@@ -24,13 +29,31 @@ class EditError(GleitzeitError):
 
 
 def value_of(typed: str) -> Any:
-    """The value that someone typed. Raises EditError."""
+    """The value that someone typed; what is blank is text. Raises EditError for what would not be kept."""
+    if not typed.strip():
+        return typed
     try:
-        return data_of(typed)
+        value, root = data_of(typed), outline(typed)
     except EditError as exc:
         problem = str(exc).removeprefix("this is not valid YAML: ")
-        sentence = f"the value is not YAML: {problem}: put text in double quotes, and those in single ones"
+        sentence = f"the value is not YAML: {problem}: {_IN_QUOTES}"
         raise EditError(1, sentence) from exc
+    texts = [node for node in root.walk() if node.kind is Kind.SCALAR] if root else []
+    for found in _COMMENT.finditer(typed):
+        if not any(node.start <= found.start() < node.end for node in texts):
+            place = f"begins at character {found.start() + 1}"
+            raise EditError(1, f"the value has a comment, which {place}: {_IN_QUOTES}")
+    folded = [node for node in texts if _is_folded(typed[node.start : node.end])]
+    if not folded:
+        return value
+    if folded == [root] and typed[folded[0].start] not in "\"'&!":
+        return typed
+    raise EditError(1, 'YAML makes a space of a line break in the value: write it as "\\n", in double quotes')
+
+
+def _is_folded(written: str) -> bool:
+    """Whether it goes over several lines, and is no block that keeps them."""
+    return _BREAK.search(written) is not None and _BLOCK.match(written) is None
 
 
 def data_of(text: str) -> Any:

@@ -48,4 +48,6 @@ def _beside(directory: str) -> Iterator[str]:
 
 
 def _is_one(entry: os.DirEntry[str]) -> bool:
-    return entry.name.endswith(_ENDINGS) and not entry.name.startswith((".", "#")) and not entry.is_dir()
+    is_named = entry.name.endswith(_ENDINGS) and not entry.name.startswith((".", "#"))
+    # A link that leads nowhere is one: to read it tells which it is.
+    return is_named and not os.path.isdir(entry.path)

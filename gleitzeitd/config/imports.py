@@ -34,7 +34,8 @@ Environment = Callable[[Spec], Mapping[str, str]]
 _CHILD = """
 import json, os, sys
 order = json.loads(sys.stdin.buffer.readline())
-answer, nothing = os.dup(1), os.open(os.devnull, os.O_RDWR)
+held, answer, nothing = os.dup(0), os.dup(1), os.open(os.devnull, os.O_RDWR)
+os.register_at_fork(after_in_child=lambda: os.close(answer))
 for descriptor in 0, 1, 2:
     os.dup2(nothing, descriptor)
 try:
@@ -51,10 +52,13 @@ else:
         if isinstance(cause, ModuleNotFoundError) and cause.name and mistake.startswith("cannot import"):
             package = cause.name.partition(".")[0]
             mistake += f": pip install {package}, or have `python` name an interpreter that has it"
-os.write(answer, json.dumps({"mistake": mistake}).encode())
+os.write(answer, json.dumps({"mistake": mistake}).encode() + b"\\n")
+os.read(held, 1)
 os._exit(0)
 """
-# os._exit: neither a thread nor an exit handler of the module may hold it
+# os.register_at_fork: what the module forks must not keep the answer open.
+# os.read: its number is that of the group until all of that has been killed.
+# os._exit: neither a thread nor an exit handler of the module may hold it.
 
 
 async def failures(
@@ -82,7 +86,8 @@ async def _mistake(
     spec: Spec, target: ClassTarget, directories: Sequence[str], environment: Environment
 ) -> str | None:
     interpreter = spec.python or sys.executable
-    order = json.dumps({"class": target.path, "directories": [*spec.python_path, *directories]})
+    looked_in = list(dict.fromkeys((*spec.python_path, *directories)))
+    order = json.dumps({"class": target.path, "directories": looked_in})
     try:
         child = await anyio.open_process(
             [interpreter, "-P", "-c", _CHILD],
@@ -99,7 +104,8 @@ async def _mistake(
     try:
         with anyio.fail_after(PATIENCE):
             answer = await _answer(child, order)
-            await child.wait()
+            if not answer:
+                await child.wait()
     except TimeoutError:
         return f"cannot import {target.path}: it takes more than {PATIENCE:g} s"
     finally:
@@ -133,13 +139,16 @@ async def _answer(child: Process, order: str) -> bytes:
     with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         await child.stdin.send(order.encode() + b"\n")
     with suppress(anyio.EndOfStream):
-        while len(answer) <= LONGEST_ANSWER:
+        while len(answer) <= LONGEST_ANSWER and not answer.endswith(b"\n"):
             answer += await child.stdout.receive()
     return answer
 
 
 async def _end(child: Process) -> None:
-    """End it and what it started: also when somebody at the terminal has had enough."""
+    """End it and what it started, also when somebody at the terminal has had enough.
+
+    What gave an answer waits for this.
+    """
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     with anyio.CancelScope(shield=True):

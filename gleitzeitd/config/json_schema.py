@@ -27,6 +27,7 @@ _SUBSTITUTED: Node = {
     "type": "string",
     "pattern": r"\$\{",
 }
+_NOTHING: Node = {"type": "null"}
 _EXACTLY_ONE = [{"required": ["class"]}, {"required": ["command"]}]
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _SAID = ("title", "description", "default", RELOAD)
@@ -72,6 +73,9 @@ def _value(node: Node, sections: Collection[str]) -> Node:
     forms = _forms(node)
     if any(_is_scalar(form, sections) for form in forms) and not any(map(_is_any_text, forms)):
         forms.append({"$ref": f"{DEFINITIONS}Substituted"})
+    if any(form.get("$ref") in sections or form.get("type") == "object" for form in forms):
+        # All its keys may be commented out.
+        forms += [_NOTHING] if _NOTHING not in forms else []
     shape = forms[0] if len(forms) == 1 else {"anyOf": forms}
     return {key: part for key, part in said.items() if part is not None} | shape
 

@@ -30,6 +30,15 @@ def keys(model: type[BaseModel], path: Path) -> set[str]:
     return {key for one in _choices(kind) if _is_section(one) for key in fields(one)}
 
 
+def with_sections(kind: Any, data: Any) -> Any:
+    """The data with each section that is empty, as all its keys are commented out, as one without keys."""
+    if data is None and (_is_section(kind) or get_origin(kind) is dict):
+        return {}
+    if not isinstance(data, dict) or not _is_section(kind):
+        return data
+    return {key: with_sections(fields(kind).get(key), value) for key, value in data.items()}
+
+
 @cache
 def fields(model: type[BaseModel]) -> dict[str, Any]:
     """The kind of each key that a section has."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from gleitzeitd.config.source import decoded, read_bytes
+from gleitzeitd.config.source import LARGEST, decoded, read_bytes
 from gleitzeitd.config.substitute import Lookups, MissingError
 from gleitzeitd.core.errors import ConfigError
 
@@ -23,7 +23,15 @@ class Outside:
         self._path = path
         self._environ = environ
         self.secrets = dict[str, Secret]()
-        self.lookups = Lookups(environ.get, self._file, self._credential)
+        self.lookups = Lookups(environ.get, self._file, self._credential, self._count)
+        self._left = LARGEST
+
+    def _count(self, part: str) -> None:
+        self._left -= len(part)
+        if self._left < 0:
+            most = f"{LARGEST // 2**20} MiB"
+            sentence = f"with what is put in, the config is larger than the {most} it may have"
+            raise ConfigError((f"{self._path}: {sentence}",))
 
     def _file(self, name: str) -> str:
         return self._text(beside(self._path, name))
@@ -44,9 +52,12 @@ class Outside:
         try:
             if isinstance(secret, ConfigError):
                 raise secret
-            return decoded(path, secret).removesuffix("\n")
+            text = decoded(path, secret)
         except ConfigError as exc:
             raise MissingError(f"the secret cannot be read: {exc}") from exc
+        if "\0" in text:
+            raise MissingError(f"the secret cannot be used: {path}: has a NUL character: save it as text")
+        return text.removesuffix("\r\n" if text.endswith("\r\n") else "\n")
 
 
 def read_secret(path: str) -> Secret:

@@ -10,11 +10,8 @@ from ruamel.yaml.error import YAMLError
 
 from gleitzeitd.config.outline import Kind, Node, outline
 from gleitzeitd.config.place import Path
-from gleitzeitd.config.secrets import MASK, is_secret_name, is_secret_path, masked_text, masked_words
+from gleitzeitd.config.secrets import ASSIGNED, MASK, hides, is_secret_name, masked_text, masked_words
 
-_LINE = re.compile(
-    r".*?[\w.-]*(?:key|token|secret|password|passwd|credential)[\w.-]*[\"']?\s*[:=]", re.IGNORECASE
-)
 _COMMENT = re.compile(r"(?:(?<=\s)|^)#[^\r\n]*")
 
 
@@ -28,26 +25,34 @@ def _masked(named: Path, value: Any) -> Any:
     match value:
         case dict():
             return {key: _masked((*named, key), item) for key, item in value.items()}
-        case str() if is_secret_path(named):
+        case str() | int() | float() if hides(named, value):
             return MASK
-        case list() if all(isinstance(item, str) for item in value) and not is_secret_path(named):
-            return list(masked_words(value))
         case list():
-            return [_masked(named, item) for item in value]
+            return [_masked(named, item) for item in masked_words(value)]
         case str():
             return masked_text(value)
         case _:
             return value
 
 
-def without_secrets(text: str, mask: Callable[[str], str]) -> str:
-    """The text of a config with `mask(secret)` in the place of each secret value."""
+def is_whole(text: str) -> bool:
+    """Whether the text can be read as YAML; else it may be half-written."""
     try:
-        root = outline(text)
+        outline(text)
     except (YAMLError, RecursionError):
-        # half-written, perhaps: better too much is hidden than too little
+        return False
+    return True
+
+
+def without_secrets(text: str, mask: Callable[[str], str], is_whole: bool) -> str:
+    """The text of a config with `mask(secret)` in the place of each secret value and telling comment.
+
+    What is not `is_whole`, or is shown beside such a text, is read line by line.
+    """
+    if not is_whole:
+        # better too much is hidden than too little
         return "".join(_by_line(text, mask))
-    parts, at = list[str](), 0
+    root, parts, at = outline(text), list[str](), 0
     for node in sorted(_secrets(root), key=lambda node: node.start) if root else ():
         if node.start >= at:
             parts += [_without_remarks(text[at : node.start], mask), mask(text[node.start : node.end])]
@@ -61,7 +66,7 @@ def _without_remarks(text: str, mask: Callable[[str], str]) -> str:
 
 
 def _tells(text: str) -> bool:
-    return _LINE.match(text) is not None or masked_text(text) != text
+    return ASSIGNED.search(text) is not None or masked_text(text) != text
 
 
 def _secrets(root: Node) -> Iterator[Node]:
@@ -92,6 +97,14 @@ def _by_line(text: str, mask: Callable[[str], str]) -> Iterator[str]:
         elif (indent is not None and (depth > indent or content[0] == "-")) or masked_text(line) != line:
             yield f"{line[:depth]}{mask(content)}\n"
         else:
-            found = _LINE.match(line)
+            found = ASSIGNED.search(line)
             indent = depth if found else None
-            yield f"{found[0]} {mask(line[found.end() :].strip())}\n" if found else line
+            yield f"{line[: found.end()]} {_behind(line[found.end() :], mask)}\n" if found else line
+
+
+def _behind(text: str, mask: Callable[[str], str]) -> str:
+    """What a line has behind a secret name: a value, a comment, or both."""
+    comment = _COMMENT.search(text)
+    value = text[: comment.start()].strip() if comment else text.strip()
+    told = [mask(value)] if value or not comment else []
+    return " ".join([*told, f"# {mask(comment[0])}"] if comment else told)

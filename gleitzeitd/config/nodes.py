@@ -13,6 +13,9 @@ from gleitzeitd.core.errors import ConfigError
 
 MOST_VALUES = 1_000_000
 """Values that a file may have, with each alias counted as what it stands for."""
+DEEPEST = 100
+TOO_DEEP = f"is nested more than {DEEPEST} deep, which no setting needs"
+LONGEST_NUMBER = 1000
 _TAG = "tag:yaml.org,2002:"
 _NOTHING: Mapping[str | int, Place] = {}
 
@@ -29,26 +32,33 @@ class Builder:
         self._number = number
         self._constructor = constructor
         self._count = 0
-        self._known = dict[int, tuple[Part, int]]()
+        self._known = dict[int, tuple[Part, int, int]]()
+        """Each part that an alias may stand for, how many values it has and how many levels."""
+        self._reached = 0
+        """How deep the parts are that were read within the one that is being read."""
         self._open = set[int]()
 
     def of(self, node: Any, path: Path) -> Part:
         if node.anchor is None:
             return self._part(node, path)
         if id(node) in self._known:
-            part, size = self._known[id(node)]
+            part, size, height = self._known[id(node)]
             self._count_more(size, node, path)
+            self._go_down(len(path) + height, node, path)
             return part
         if id(node) in self._open:
             raise self._error(node, "this is not valid YAML: what contains itself has no end")
         self._open.add(id(node))
-        before = self._count
+        before, reached = self._count, self._reached
+        self._reached = len(path)
         part = self._part(node, path)
-        self._known[id(node)] = part, self._count - before
+        self._known[id(node)] = part, self._count - before, self._reached - len(path)
+        self._reached = max(self._reached, reached)
         return part
 
     def _part(self, node: Any, path: Path) -> Part:
         self._count_more(1, node, path)
+        self._go_down(len(path), node, path)
         match node:
             case ScalarNode():
                 return self._scalar(node, path), _NOTHING
@@ -67,9 +77,9 @@ class Builder:
             case "str" | "timestamp" | "value" | "merge":
                 return node.value
             case "int":
-                return self._number_of(node, Int, self._constructor.construct_yaml_int)
+                return self._number_of(node, path, Int, self._constructor.construct_yaml_int)
             case "float":
-                return self._number_of(node, Float, self._constructor.construct_yaml_float)
+                return self._number_of(node, path, Float, self._constructor.construct_yaml_float)
             case "bool" if node.value.lower() in self._constructor.bool_values:
                 return self._constructor.bool_values[node.value.lower()]
             case "null":
@@ -77,7 +87,11 @@ class Builder:
         self._refuse(node, path)
         return None
 
-    def _number_of(self, node: Any, kind: type[Int | Float], construct: Any) -> Any:
+    def _number_of(self, node: Any, path: Path, kind: type[Int | Float], construct: Any) -> Any:
+        if len(node.value.lstrip("+-")) > LONGEST_NUMBER:
+            sentence = f"{_name(path)}: is a number of more than {LONGEST_NUMBER} digits: write it as text"
+            self.problems.append(str(self._error(node, sentence)))
+            return None
         try:
             return kind.of(construct(node), node.value)
         except (ValueError, IndexError):
@@ -155,6 +169,12 @@ class Builder:
         if self._count > MOST_VALUES:
             sentence = f"{_name(path)}: with its aliases the file has more than {MOST_VALUES:,} values"
             raise self._error(node, sentence)
+
+    def _go_down(self, depth: int, node: Any, path: Path) -> None:
+        """What is composed is never too deep: only what an alias stands for can be."""
+        self._reached = max(self._reached, depth)
+        if depth > DEEPEST:
+            raise self._error(node, f"{_name(path)}: {TOO_DEEP}")
 
     def _refuse(self, node: Any, path: Path) -> None:
         sentence = "is neither text, number, true, false, list nor mapping"

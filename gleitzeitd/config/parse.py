@@ -8,11 +8,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.composer import Composer, ComposerError, MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError
 
-from gleitzeitd.config.nodes import Builder
+from gleitzeitd.config.nodes import DEEPEST, TOO_DEEP, Builder
 from gleitzeitd.config.place import Place
 from gleitzeitd.core.errors import ConfigError
 
-DEEPEST = 100
 MOST_NODES = 300_000
 """Keys and values that a file may show; each costs a kilobyte until it is read."""
 
@@ -61,7 +60,7 @@ def _syntax(path: str, exc: MarkedYAMLError) -> str:
     place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}:1:1"
     context = f" ({_line(exc.context)})" if exc.context else ""
     if isinstance(exc, MaxDepthExceededError):
-        return f"{place}: is nested more than {DEEPEST} deep, which no setting needs"
+        return f"{place}: {TOO_DEEP}"
     return f"{place}: this is not valid YAML: {_line(exc.problem or str(exc))}{context}"
 
 

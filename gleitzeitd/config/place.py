@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import islice
 from typing import NamedTuple, Self
 
 Path = tuple[str | int, ...]
@@ -20,6 +21,17 @@ class Place(NamedTuple):
     key_column: int
     inner: Mapping[str | int, Self]  # type: ignore[misc]
     """What is in it, by key or by number; nothing in what is neither mapping nor list."""
+
+
+MOST_TOLD = 100
+"""Mistakes that are told at once."""
+
+
+def told(path: str, sentences: Collection[str]) -> tuple[str, ...]:
+    """The first of what is wrong with the config at this path, and how much more there is."""
+    more = len(sentences) - MOST_TOLD
+    first = tuple(islice(sentences, MOST_TOLD))
+    return first if more <= 0 else (*first, f"{path}: and {more} more mistakes")
 
 
 class Problem(NamedTuple):

@@ -17,6 +17,7 @@ from gleitzeitd.config.values import SIZES, TIMES
 
 SECTION = "section"
 _PLAIN = re.compile(r"(?!(?:true|false|yes|no|on|off|null)$)[A-Za-z/.][\w./:#-]*", re.IGNORECASE)
+_MAPPINGS = ("mapping", "keys of a provider")
 _KINDS = {
     "array": "list of texts",
     "boolean": "true or false",
@@ -113,7 +114,7 @@ def _kind(node: Node, forms: list[Node], inner: Node) -> str:
 def _default(node: Node, kind: str) -> str | None:
     if "default" in node:
         return shown(node["default"], kind)
-    if "anyOf" in node and {"type": "null"} in node["anyOf"]:
+    if "anyOf" in node and {"type": "null"} in node["anyOf"] and kind not in _MAPPINGS:
         return None
     is_list = any(form.get("type") == "array" for form in node.get("anyOf", [node]))
     return "[]" if is_list else None if kind == SECTION else "{}"

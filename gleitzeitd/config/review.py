@@ -18,6 +18,12 @@ from gleitzeitd.config.place import Problem
 from gleitzeitd.config.schema import DEFAULT_SERVER_URL
 from gleitzeitd.core.spec import NAME_RULE, is_name
 
+OF_A_CLASS = {
+    "python": "a command names its own interpreter",
+    "python_path": "a command finds its own modules, and `env` can give it PYTHONPATH",
+    "auto_discover_models": "a command is not asked for its models",
+}
+
 
 def review(common: Block, blocks: list[Block], names: Collection[str]) -> Iterator[Problem]:
     """`common`: the section `global`; `names`: of all providers, be they blocks or not."""
@@ -69,7 +75,10 @@ def _told_twice(block: Block, url: object, shown_url: object) -> Iterator[Proble
         sentence = f'is {shown}, but the block is called "{block.name}": make them equal'
         yield block.problem(("config", "name"), sentence)
     told = config.get("server_url", url)
-    if "class" in block.given and isinstance(url, str) and str(told).rstrip("/") != url.rstrip("/"):
+    if told is None and "server_url" in config:
+        sentence = f'is empty, but this daemon listens at "{shown_url}": write it there, or leave it out'
+        yield block.problem(("config", "server_url"), sentence)
+    elif "class" in block.given and isinstance(url, str) and str(told).rstrip("/") != url.rstrip("/"):
         shown = block.shown(("config", "server_url"), told)
         sentence = f'is "{shown}", but this daemon listens at "{shown_url}": make them equal or leave it out'
         yield block.problem(("config", "server_url"), sentence)
@@ -81,10 +90,10 @@ def _cwd(block: Block) -> Iterator[Problem]:
         yield block.problem(("cwd",), f'there is no directory "{block.shown(("cwd",), cwd)}"')
 
 
-def _python(block: Block) -> Iterator[Problem]:
-    if "command" in block.given and written(block.own.data, ("python",)) is not None:
-        sentence = "is for a class: a command names its own interpreter"
-        yield block.problem(("python",), sentence, key=True)
+def _of_a_class(block: Block) -> Iterator[Problem]:
+    for key, sentence in OF_A_CLASS.items():
+        if block.get("command") is not None and written(block.own.data, (key,)) is not None:
+            yield block.problem((key,), f"is for a class: {sentence}", key=True)
 
 
 def _interpreter(block: Block) -> Iterator[Problem]:
@@ -99,7 +108,7 @@ Rule = Callable[[Block], Iterator[Problem]]
 RULES: tuple[Rule, ...] = (
     _target,
     _command,
-    _python,
+    _of_a_class,
     environment.variables,
     environment.inherited,
     checks.ready,
@@ -111,7 +120,6 @@ OF_THIS_MACHINE: tuple[Rule, ...] = (
     rights.nice,
 )
 OF_ALL: tuple[Callable[[list[Block]], Iterator[Problem]], ...] = (
-    environment.files,
     rights.accounts,
     rights.nofile,
 )

@@ -23,6 +23,7 @@ _REASONS = {
     errno.EROFS: "its file system is read-only",
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "your quota of the disk is used up",
+    errno.ENXIO: "it is no regular file",
     errno.EBUSY: "it is mounted as a file of its own: edit it where it comes from",
 }
 
@@ -31,29 +32,45 @@ class RewriteError(GleitzeitError):
     """The file could not be replaced and is what it was."""
 
 
+def held(path: str) -> bytes | None:
+    """What the file holds; None when there is none. Raises RewriteError for what could not be replaced."""
+    with _in_words(path):
+        return _held(os.path.realpath(path))
+
+
 def replace(path: str, was: bytes | None, new: bytes, like: str | None = None) -> None:
     """Replace the file that holds `was`, or make the one that is not there (None), with the mode and owner
-    of `like`. Raises RewriteError."""
+    of the file `like`, if that is there. Raises RewriteError."""
     target = os.path.realpath(path)
-    with _in_words(path), _draft(target, new, os.stat(like or target)) as draft:
+    with _in_words(path), _draft(target, new, _model(like or target)) as draft:
         if _held(target) != was:
             raise RewriteError(f"{path}: was changed by someone else at the same time: try it again")
         os.rename(draft, target)
         _settle(target)
 
 
+def _model(path: str) -> os.stat_result | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
 @contextmanager
-def _draft(target: str, new: bytes, model: os.stat_result) -> Iterator[str]:
+def _draft(target: str, new: bytes, model: os.stat_result | None) -> Iterator[str]:
     """A file beside the target with all of its new bytes; gone afterwards, unless it was renamed."""
     directory, name = os.path.split(target)
     # not *.yaml: the daemon reads those
     path = os.path.join(directory, f".{name}.{secrets.token_hex(4)}.new")
-    descriptor = os.open(path, _DRAFT, 0o600)
+    # without a model it is for its owner and group: it may come to hold secrets
+    descriptor = os.open(path, _DRAFT, 0o600 if model else 0o640)
     try:
         with open(descriptor, "wb") as file:
             file.write(new)
             file.flush()
-            _own(descriptor, model)
+            if model:
+                _own(descriptor, model)
             os.fsync(descriptor)
         yield path
     finally:
@@ -74,6 +91,8 @@ def _held(path: str) -> bytes | None:
     """What is there now; refused unless it may be written, as an editor would."""
     try:
         with open(os.open(path, _HELD), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(errno.ENXIO, os.strerror(errno.ENXIO))
             return file.read()
     except FileNotFoundError:
         return None

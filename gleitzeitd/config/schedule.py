@@ -21,7 +21,7 @@ def wrong_with(line: str) -> str | None:
     except StopIteration:
         return _NEVER
     except (CronSimError, ValueError) as exc:
-        return _NEVER if _each_is_right(*fields) else f"{_FIELDS} ({str(exc).lower()})"
+        return _NEVER if _each_is_right(*fields) else f"has a {str(exc).lower()}: {_FIELDS}"
     return None
 
 

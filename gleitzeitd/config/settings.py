@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import signal
@@ -16,6 +17,7 @@ from gleitzeitd.config.place import Path
 from gleitzeitd.core.spec import CheckKind
 
 _SIMPLE = re.compile(r"[^.\"]+")
+_UNORDERED = ("inherit_env",)
 _OF_A_CHECK = {
     CheckKind.HTTP: {"url"},
     CheckKind.TCP: {"host", "port"},
@@ -26,12 +28,19 @@ _REPEATED = {"kind", "interval", "timeout", "failures", "successes"}
 
 
 def settings(section: schema.Section) -> dict[str, Any]:
-    return {dotted(path): value for path, value in flat(section, ())}
+    return {dotted(path): _alike(path, value) for path, value in flat(section, ())}
+
+
+def _alike(path: Path, value: Any) -> Any:
+    return tuple(sorted(set(value))) if path == _UNORDERED and isinstance(value, tuple) else value
 
 
 def dotted(path: Path) -> str:
     """The path as one key; a part that has a dot itself is quoted, so that no two paths look alike."""
-    return ".".join(part if _SIMPLE.fullmatch(part) else f'"{part}"' for part in map(str, path))
+    parts = map(str, path)
+    return ".".join(
+        part if _SIMPLE.fullmatch(part) else json.dumps(part, ensure_ascii=False) for part in parts
+    )
 
 
 def flat(section: schema.Section, path: Path) -> Iterator[tuple[Path, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 OPENS = "${"
@@ -31,13 +31,23 @@ class MissingError(Exception):
     """What a text needs is not there; the sentence says what, and the way out."""
 
 
+class UnsetError(MissingError):
+    """The variable of this name."""
+
+    def __init__(self, name: str) -> None:
+        way_out = f"set it, or write ${{{name}:-default}}"
+        super().__init__(f"the environment variable {name} is not set: {way_out}")
+        self.name = name
+
+
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """`file` and `credential` raise MissingError."""
+    """`file` and `credential` raise MissingError; `count` is told of each part of a text that is made."""
 
     variable: Callable[[str], str | None]
     file: Callable[[str], str]
     credential: Callable[[str], str]
+    count: Callable[[str], None] = lambda part: None
 
 
 @dataclass(slots=True)
@@ -53,7 +63,11 @@ def substitute(text: str, lookups: Lookups, used: Used) -> str:
 
     Raises OddError, and MissingError; `used` is told of everything the text names up to there.
     """
-    return _TOKEN.sub(lambda match: _value(match, lookups, used), text)
+    parts = list[str]()
+    for part in _parts(text, lookups, used):
+        lookups.count(part)
+        parts.append(part)
+    return "".join(parts)
 
 
 def with_defaults(text: str) -> set[str]:
@@ -63,7 +77,21 @@ def with_defaults(text: str) -> set[str]:
 
 def without(text: str) -> str:
     """The text with nothing in the place of each substitution."""
-    return _TOKEN.sub("", text)
+    return cut_out(text, "")[0]
+
+
+def cut_out(text: str, hole: str) -> tuple[str, list[str]]:
+    """The text with a hole in the place of each substitution, and what stood there."""
+    return _TOKEN.sub(lambda _: hole, text), [match[0] for match in _TOKEN.finditer(text)]
+
+
+def _parts(text: str, lookups: Lookups, used: Used) -> Iterator[str]:
+    at = 0
+    for match in _TOKEN.finditer(text):
+        yield text[at : match.start()]
+        yield _value(match, lookups, used)
+        at = match.end()
+    yield text[at:]
 
 
 def _value(match: re.Match[str], lookups: Lookups, used: Used) -> str:
@@ -81,8 +109,7 @@ def _variable(name: str, way: str | None, other: str | None, lookups: Lookups, u
     used.variables.add(name)
     value = lookups.variable(name)
     if value is None and way is None:
-        way_out = f"set it, or write ${{{name}:-default}}"
-        raise MissingError(f"the environment variable {name} is not set: {way_out}")
+        raise UnsetError(name)
     if way == ":?" and not value:
         is_empty = "empty" if value == "" else "not set"
         why = other or "it is needed here"

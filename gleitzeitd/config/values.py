@@ -22,6 +22,7 @@ SIZES = {"B": 1, "kB": 1000}
 SIZES |= {f"{prefix}B": 1000**power for power, prefix in enumerate("KMGT", start=1)}
 SIZES |= {f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", start=1)}
 _SIZE = re.compile(rf"(\d{{1,18}}(?:\.\d{{1,9}})?)\s*({'|'.join(SIZES)})")
+LONGEST_DURATION = 365 * 86400
 SMALLEST, LARGEST = 4096, 2**50
 _BOOLEANS = {"yes": True, "on": True, "no": False, "off": False}
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL")
@@ -149,7 +150,7 @@ Flag = Annotated[bool, BeforeValidator(flag), _either("true or false", *_TRUE_OR
 Duration = Annotated[
     float,
     BeforeValidator(_duration),
-    Field(ge=0, le=365 * 86400, allow_inf_nan=False),
+    Field(ge=0, le=LONGEST_DURATION, allow_inf_nan=False),
     OrText("duration", rf"\s*{_DURATION.pattern}\s*"),
 ]
 Size = Annotated[

@@ -52,7 +52,7 @@ def spec(
         restart_schedule=provider.restart_schedule,
         python=provider.python,
         python_path=tuple(provider.python_path),
-        update=Update(provider.update or Update.STOP_FIRST),
+        update=Update(_there(provider.update)),
         update_drain=provider.update_drain,
         watch=provider.watch,
         where=where,

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple
 
 import anyio
+import structlog
 from anyio import to_thread
 
 from gleitzeitd.config.load import load
+from gleitzeitd.core.errors import ConfigError
 from gleitzeitd.core.spec import House
 
+log = structlog.get_logger("gleitzeitd")
 Made = TypeVar("Made")
 Given = TypeVarTuple("Given")
 
@@ -53,7 +56,7 @@ async def off_the_loop(function: Callable[[*Given], Made], *given: *Given) -> Ma
 def _if_valid(path: str) -> House | None:
     try:
         return _load(path)
-    except Exception:
+    except ConfigError:
         # It is read again when the save has settled, and told then.
         return None
 
@@ -63,5 +66,11 @@ def _load(path: str) -> House:
     gc.disable()
     try:
         return load(path)
+    except ConfigError:
+        raise
+    except Exception as exc:
+        log.exception("internal error", config=path)
+        sentence = f"{path}: an internal error: {type(exc).__name__}: see the daemon's log, and report it"
+        raise ConfigError((sentence,)) from exc
     finally:
         gc.enable()

@@ -54,16 +54,19 @@ class ConfigRoutes:
     async def _versions(self, request: web.Request) -> web.Response:
         demand(request, Role.OPERATOR)
         found = await to_thread.run_sync(self._history.versions)
+        mark = self._reload.house.mark.hex()
+        current = next((version.number for version in found if version.fingerprint == mark), None)
         versions = [
             {
                 "number": version.number,
                 "time": version.time,
                 "summary": version.summary,
-                "current": at == 0,
+                "current": version.number == current,
             }
-            for at, version in enumerate(found)
+            for version in found
         ]
-        return web.json_response({"config": self._path, "versions": versions})
+        but_for = [*self._reload.kept, *self._reload.failures]
+        return web.json_response({"config": self._path, "versions": versions, "but_for": but_for})
 
     async def _version(self, request: web.Request) -> web.Response:
         # The files are shown as they are, and may hold secrets.

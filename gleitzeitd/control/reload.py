@@ -18,7 +18,7 @@ from gleitzeitd.config.history import History
 from gleitzeitd.config.load import fingerprint
 from gleitzeitd.control.ahead import Ahead, off_the_loop
 from gleitzeitd.core.errors import ConfigError
-from gleitzeitd.core.plan import Action, Plan, diff
+from gleitzeitd.core.plan import Action, Plan, diff, differing
 from gleitzeitd.core.spec import House, Spec
 from gleitzeitd.processes.changes import Change, Changes
 from gleitzeitd.processes.supervisor import Supervisor
@@ -26,6 +26,7 @@ from gleitzeitd.processes.supervisor import Supervisor
 log = structlog.get_logger("gleitzeitd")
 KEEPING = 5.0
 """Seconds that the disk has to keep what was applied."""
+MOST_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,14 @@ class Reloaded:
     is_refused: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a provider could not be brought to, and why."""
+
+    wanted: Spec
+    reason: str
+
+
 class Reload:
     """Knows what is wanted. Only this writes it."""
 
@@ -50,20 +59,28 @@ class Reload:
         supervisor: Supervisor,
         known: Callable[[Spec], None],
         applied: Callable[[Plan], None],
+        news: Callable[[], None],
     ) -> None:
-        """`known`: see Changes; `applied` is told of each plan before it is carried out."""
+        """`known`: see Changes; `applied` is told of each plan before it is carried out, `news` whenever a
+        change came to its end."""
         self.house = house
         self.history = history
         self.problems: tuple[str, ...] = ()
-        """Why the file as it is now is not what runs."""
+        """What is wrong with the file as it is now, or with single providers of it."""
+        self.kept: tuple[str, ...] = ()
+        """The providers that these are about, as far as they go on as they were."""
+        self.is_refused = False
+        """The file as it is now is not what runs."""
+        self.unkept = ""
+        """Why what runs could not be kept for a rollback."""
         self.later: tuple[str, ...] = ()
         """Keys of `global` that apply when the daemon starts anew."""
-        self.failures = dict[str, str]()
-        """Providers that a reload could not bring to what is wanted, with the reason."""
+        self.failures = dict[str, Failure]()
+        """Of providers that go on as they were, since what should have taken their place failed."""
         self.changes = Changes(supervisor, schema.is_live, known, self._settled)
         self._applied = applied
+        self._news = news
         self._ahead = Ahead(house.path)
-        self._is_refused = False
         self._is_asked = False
         self._saved = anyio.Event()
         self._turn = anyio.Lock()
@@ -102,7 +119,7 @@ class Reload:
         async with self._turn:
             try:
                 mark = await off_the_loop(fingerprint, self.house.path, self.house.secrets)
-                has_more = dry or self._is_refused or (again and self.failures)
+                has_more = dry or self.is_refused or (again and self.failures)
                 if mark == self.house.mark and not has_more:
                     # When it was saved it was taken over already; that may still be under way.
                     return Reloaded(None, self.changes.under_way, self.problems)
@@ -128,41 +145,69 @@ class Reload:
         if not dry:
             if exc.problems != self.problems:
                 log.error("config is refused", problems=list(exc.problems))
-            self.problems, self._is_refused = exc.problems, True
+            self.problems, self.is_refused = exc.problems, True
         return Reloaded(None, (), exc.problems, is_refused=True)
 
     def _carry_out(self, plan: Plan) -> Reloaded:
-        self.house, self.later, self._is_refused = plan.house, plan.later, False
-        self.problems = mistakes(plan)
-        for step in plan.steps:
-            if step.action is not Action.UNCHANGED:
-                self.failures.pop(step.name, None)
-        if not plan.is_empty or self.problems:
-            log.info("config is reloaded", **told(plan), problems=list(self.problems) or None)
         self._applied(plan)
+        self.house, self.later, self.is_refused = plan.house, plan.later, False
+        self.problems, self.kept = mistakes(plan), tuple(step.name for step in plan.of(Action.KEPT))
+        unchanged = {step.name: step.spec for step in plan.of(Action.UNCHANGED)}
+        # That the source of what is still wanted failed is still so.
+        self.failures = {n: f for n, f in self.failures.items() if _is_same(unchanged.get(n), f.wanted)}
+        if not plan.is_empty or self.problems:
+            problems = {"problems": list(self.problems)} if self.problems else {}
+            log.info("config is reloaded", **told(plan), **problems)
         changes = tuple(self.changes.carry_out(plan))
         return Reloaded(plan, changes, self.problems)
 
     async def _remember(self, what: str) -> None:
         """Keep what is applied now, for a rollback. That it cannot be kept hurts nothing else."""
+        self.unkept = ""
         try:
             with anyio.fail_after(KEEPING):
                 await off_the_loop(self._keep, what)
         except (OSError, ConfigError) as exc:
-            reason = str(exc) or f"the disk did not answer within {KEEPING:g} s"
-            log.warning("config is not kept for a rollback", reason=reason)
+            self.unkept = str(exc) or f"the disk did not answer within {KEEPING:g} s"
+            log.warning("config is not kept for a rollback", reason=self.unkept)
 
     def _keep(self, what: str) -> None:
-        self.history.add(texts(self.house.path), what, self.house.mark.hex())
+        mark = self.house.mark.hex()
+        earlier = (version.number for version in self.history.versions() if version.fingerprint == mark)
+        same, files = next(earlier, None), texts(self.house.path)
+        # What was saved since is the next version.
+        if fingerprint(self.house.path, self.house.secrets) == self.house.mark:
+            self.history.add(files, f"{what}, as version {same}" if same else what, mark)
+
+    def renew(self, provider: str) -> None:
+        """Its own source changed: what failed is tried again, or else its lives are replaced as they are."""
+        wanted, failure = self.house.by_name.get(provider), self.failures.get(provider)
+        if wanted is None:
+            return  # It was taken out of the file meanwhile.
+        if failure is None or _is_same(wanted, failure.wanted):
+            self.changes.renew(provider)
+        else:
+            self._want(failure.wanted)
+            self.changes.change(failure.wanted)
+
+    def _want(self, spec: Spec) -> None:
+        specs = (spec if other.name == spec.name else other for other in self.house.specs)
+        self.house = replace(self.house, specs=tuple(specs))
 
     def _settled(self, change: Change) -> None:
-        """Of a provider that is as it was, that is wanted until the next reload tries again."""
-        if not change.failure:
-            self.failures.pop(change.provider, None)
-        elif change.is_undone and change.before is not None:
-            specs = (change.before if s.name == change.provider else s for s in self.house.specs)
-            self.house = replace(self.house, specs=tuple(specs))
-            self.failures[change.provider] = change.failure
+        """What is wanted of a provider that goes on as it was is that, until a reload tries again."""
+        if change.is_undone and change.before is not None:
+            self._want(change.before)
+            self.failures[change.provider] = Failure(change.wanted, change.failure)
+        elif not change.failure:
+            failure = self.failures.get(change.provider)
+            if failure is not None and _is_same(failure.wanted, change.wanted):
+                del self.failures[change.provider]
+        self._news()
+
+
+def _is_same(one: Spec | None, other: Spec) -> bool:
+    return one is not None and not differing(one.settings, other.settings)
 
 
 def mistakes(plan: Plan) -> tuple[str, ...]:
@@ -179,8 +224,13 @@ def told(plan: Plan) -> dict[str, Any]:
 
 
 def summary(plan: Plan) -> str:
-    """Such as `2 added, 1 restart`."""
-    counts = {action: len(plan.of(action)) for action in Action if action is not Action.UNCHANGED}
+    """Such as `added: echo; restart: a, b, c and 2 more`."""
+    names = {action: [step.name for step in plan.of(action)] for action in Action}
+    said = [f"{a}: {_listed(found)}" for a, found in names.items() if found and a is not Action.UNCHANGED]
     keys = [f"global.{key}" for key in (*plan.live, *plan.later)]
-    said = [f"{count} {action}" for action, count in counts.items() if count]
-    return ", ".join([*said, *keys]) or "nothing changed for any provider"
+    return "; ".join([*said, *keys]) or "nothing changed for any provider"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more

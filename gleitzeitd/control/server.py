@@ -148,7 +148,9 @@ class Control:
             "config": about.config,
             "problems": list(self._reload.problems),
             "after_daemon_restart": [f"global.{key}" for key in self._reload.later],
-            "failures": [{"name": name, "reason": reason} for name, reason in self._reload.failures.items()],
+            "refused": self._reload.is_refused,
+            "failures": [{"name": name, "reason": f.reason} for name, f in self._reload.failures.items()],
+            "not_kept": self._reload.unkept,
             "control": about.control,
             "hub": about.hub,
         }
@@ -160,10 +162,10 @@ class Control:
 
     async def _steer(self, request: web.Request) -> web.Response:
         demand(request, Role.OPERATOR)
-        self._demand_running()
         action = request.path.rpartition("/")[2]
         body = await body_of(request)
         names, timeout, rolling = names_of(body), seconds_of(body), flag_of(body, "rolling")
+        self._demand_running()
         patience = timeout if body.get("wait", True) is not False else None
         if action == "restart" and rolling:
             results = await roll(self._supervisor, self._reload.changes, names, patience=patience)
@@ -182,8 +184,13 @@ class Control:
         demand(request, Role.OPERATOR)
         now = anyio.current_time()
         names = chosen(self._supervisor, request.query.getall("name", ["all"]))
-        stories = [views.story(self._supervisor.instances[name], now) for name in names]
+        instances = [self._supervisor.instances[name] for name in names]
+        stories = [views.story(one, self._failure(one.spec.name), now) for one in instances]
         return web.json_response({"instances": stories})
+
+    def _failure(self, provider: str) -> str:
+        failure = self._reload.failures.get(provider)
+        return "" if failure is None else failure.reason
 
     async def _providers(self, request: web.Request) -> web.Response:
         demand(request, Role.OPERATOR)

@@ -118,7 +118,7 @@ async def roll(
     asked = chosen(supervisor, names)
     down = [name for name in asked if not supervisor.instances[name].process.wanted]
     providers = dict.fromkeys(supervisor.instances[name].spec.name for name in asked if name not in down)
-    begun = [changes.renew(provider) for provider in providers]
+    begun = [change for provider in providers if (change := changes.renew(provider))]
     deadline = math.inf if patience is None else anyio.current_time() + patience
     results = await steer(supervisor, "start", down, patience=patience) if down else []
     if patience is not None:

@@ -32,6 +32,8 @@ def instances(supervisor: Supervisor, hub: Hub, now: float) -> Iterator[View]:
     for instance in supervisor.instances.values():
         registrations, beside = hub.registry.registrations(instance.name), supervisor.beside(instance.name)
         yield _supervised(instance, registrations, beside, now)
+    for instance in supervisor.retired():
+        yield _supervised(instance, hub.registry.registrations(instance.name), [], now)
     for registration in hub.registry.registrations():
         if registration.is_external:
             yield _external(registration, now)
@@ -159,14 +161,15 @@ def providers(supervisor: Supervisor, hub: Hub) -> Iterator[View]:
             }
 
 
-def story(instance: Instance, now: float) -> View:
-    """What happened to it, oldest first, and what will happen next."""
+def story(instance: Instance, failure: str, now: float) -> View:
+    """What happened to it, oldest first, and what comes next; `failure`: of what should be in its place."""
     entries = instance.recorder.entries()
     view = _supervised(instance, [], [], now)
     return {
         **{key: view[key] for key in ("name", "state", "pid", "generation", "restarts", "reason", "next_in")},
         "since": now - instance.process.since,
         "next": outlook(instance.process, now),
+        "failed_replacement": failure,
         "history": [
             {
                 "time": entry.time,

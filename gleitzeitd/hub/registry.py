@@ -252,6 +252,13 @@ class Registry:
             if not line.registrations:
                 del self._lines[provider]
 
+    def retire(self, instance: str) -> None:
+        """Nobody has that name any more: what still answers to it is at its last calls."""
+        spec = self.spec(instance)
+        self._standings.retire(instance)
+        if spec is not None and (line := self._lines.get(spec.name)):
+            line.reconsider()
+
     def disable(self, providers: frozenset[str]) -> None:
         """Those that stand in the file and are not wanted."""
         self._disabled = providers

@@ -10,44 +10,50 @@ from gleitzeitd.core.spec import Spec
 
 
 class Standings:
-    """Knows the instances by their names, and the providers too: a provider's name means all of its own."""
+    """Knows the instances by their names, and the providers too: a provider's name means all of its own.
+
+    Those are the instances that somebody said something of: while they change, the config may name others.
+    """
 
     def __init__(self, specs: Iterable[Spec]) -> None:
         self._specs: dict[str, Spec] = {}
-        self._standings: dict[str, Standing] = {}
+        self._owners: dict[str, str] = {}
+        self._standings: dict[str, dict[str, Standing]] = {}
         self._offering: set[str] = set()
         for spec in specs:
             self.know(spec)
 
     def know(self, spec: Spec) -> None:
-        """A provider, as it is wanted from now on."""
-        if spec.name in self._specs:
-            self._forget_names(spec.name)
-        self._specs |= dict.fromkeys((spec.name, *spec.instance_names), spec)
+        """A provider, new or as it is wanted from now on."""
+        self._specs[spec.name] = spec
+        self._standings.setdefault(spec.name, {})
+        self._owners |= dict.fromkeys(spec.instance_names, spec.name)
+
+    def retire(self, instance: str) -> None:
+        """Nobody has that name any more."""
+        if provider := self._owners.pop(instance, None):
+            self._standings[provider].pop(instance, None)
 
     def forget(self, provider: str) -> None:
         """Nothing is left of a provider."""
-        for name in self._forget_names(provider):
-            self._standings.pop(name, None)
+        for instance in [name for name, owner in self._owners.items() if owner == provider]:
+            self.retire(instance)
+        self._specs.pop(provider, None)
+        self._standings.pop(provider, None)
         self._offering.discard(provider)
 
-    def _forget_names(self, provider: str) -> list[str]:
-        names = [name for name, spec in self._specs.items() if spec.name == provider]
-        for name in names:
-            del self._specs[name]
-        return names
-
     def __setitem__(self, instance: str, standing: Standing) -> None:
-        self._standings[instance] = standing
+        if provider := self._owners.get(instance):
+            self._standings[provider][instance] = standing
 
     @property
     def names(self) -> Iterable[str]:
         """Every name that calls may be addressed to."""
-        return self._specs
+        return self._specs.keys() | self._owners.keys()
 
     def spec(self, name: str) -> Spec | None:
         """The spec of a provider, or of the provider that an instance is one of."""
-        return self._specs.get(name)
+        return self._specs.get(name) or self._specs.get(self._owners.get(name, ""))
 
     def offers(self, provider: str) -> None:
         """It has registered, so it is no command that offers nothing, whatever becomes of its connection."""
@@ -65,11 +71,9 @@ class Standings:
         return next(iter(reasons), f"it is {states[0]} and not connected" if states else "")
 
     def _of(self, name: str) -> Mapping[str, Standing]:
-        spec = self._specs.get(name)
-        if spec is None:
-            return {}
-        instances = spec.instance_names if name == spec.name else (name,)
-        known = {instance: self._standings[instance] for instance in instances if instance in self._standings}
-        if spec.name not in self._offering:
+        provider = name if name in self._specs else self._owners.get(name, "")
+        own = self._standings.get(provider, {})
+        known = own if name == provider else {name: own[name]} if name in own else {}
+        if provider not in self._offering:
             return known
         return {instance: replace(standing, registers=True) for instance, standing in known.items()}

@@ -99,12 +99,17 @@ class Changes:
     def under_way(self) -> tuple[Change, ...]:
         return tuple(self._under_way.values())
 
-    def renew(self, provider: str) -> Change:
-        """Replace its lives as they are, one after the other; what is under way for it goes on instead."""
+    def change(self, spec: Spec) -> Change:
+        """Bring one provider to what is wanted of it."""
+        return self._start(Change(spec.name, Action.RESTART, spec, self._supervisor.spec(spec.name)))
+
+    def renew(self, provider: str) -> Change | None:
+        """Replace its lives as they are, one after the other, also those that come up just now: they may have
+        read what is no longer so. None for a provider that is not known."""
         spec = self._supervisor.spec(provider)
-        assert spec is not None
-        under_way = self._under_way.get(provider)
-        return under_way or self._start(Change(provider, Action.RESTART, spec, spec, reason=RENEWED))
+        if spec is None:
+            return None
+        return self._start(Change(provider, Action.RESTART, spec, spec, reason=RENEWED))
 
     def _remove(self, provider: str) -> None:
         if change := self._under_way.get(provider):
@@ -121,49 +126,74 @@ class Changes:
         return change
 
     async def _carry(self, change: Change) -> None:
-        with change.scope:
-            try:
-                await self._bring(change.wanted, change.reason, change.is_started)
-                self._settled(change)
-            except FailedError as exc:
-                await self._give_up(change, exc)
-            except Exception as exc:
-                # A mistake of ours with one provider must not end the daemon, and with it all the others.
-                log.exception("change failed", name=change.provider)
-                change.failure = f"an internal error: {type(exc).__name__}: {exc}"
-        if change.scope.cancelled_caught:
-            change.failure = SUPERSEDED
-        if self._under_way.get(change.provider) is change:
-            del self._under_way[change.provider]
-        change.done.set()
-
-    async def _give_up(self, change: Change, exc: FailedError) -> None:
-        change.failure, change.is_undone = str(exc), exc.served and change.before is not None
-        log.error("change failed", name=change.provider, reason=change.failure, undone=change.is_undone)
-        self._settled(change)
-        if change.before is None or not change.is_undone:
-            return
         try:
-            await self._bring(change.before, PUT_BACK)
-        except FailedError as again:
-            log.error("old settings failed, too", name=change.provider, reason=str(again))
+            with change.scope:
+                await self._try(change)
+        except Exception as exc:
+            # A mistake of ours with one provider must not end the daemon, and with it all the others.
+            log.exception("change failed", name=change.provider)
+            change.failure = f"an internal error: {type(exc).__name__}: {exc}"
+        finally:
+            if change.scope.cancel_called:
+                change.failure = SUPERSEDED
+            if self._under_way.get(change.provider) is change:
+                del self._under_way[change.provider]
+            change.done.set()
+
+    async def _try(self, change: Change) -> None:
+        try:
+            await self._bring(change.wanted, change.reason, change.is_started)
+        except FailedError as exc:
+            change.failure, change.is_undone = str(exc), exc.served and change.before is not None
+        # Who was woken up already is not cancelled any more.
+        if change.scope.cancel_called:
+            return
+        self._settled(change)
+        if change.failure:
+            runs = "as it was" if change.is_undone else "as wanted"
+            log.error("change failed", name=change.provider, reason=change.failure, goes_on=runs)
+        if change.is_undone and change.before is not None:
+            await self._put_back(change.before)
+
+    async def _put_back(self, before: Spec) -> None:
+        try:
+            await self._bring(before, PUT_BACK)
+        except FailedError as exc:
+            log.error("old settings failed, too", name=before.name, reason=str(exc))
 
     async def _bring(self, spec: Spec, reason: str, is_started: bool = False) -> None:
         """Bring all of a provider to what is wanted of it. Raises FailedError."""
         supervisor, present = self._supervisor, self._supervisor.of(spec.name)
         is_up = is_started or any(instance.process.wanted for instance in present)
-        self._known(spec)
         fresh = self._succession.add(spec)
-        for instance in (*(fresh if is_up else ()), *(present if is_started else ())):
+        self._known(spec)
+        back = present if is_started else []
+        for instance in back:
+            self._succession.adopt(instance, spec)
+        started = [*(fresh if is_up else ()), *back]
+        for instance in started:
             supervisor.tell(instance.name, events.Start())
-        for instance in fresh:
-            await self._until_up(instance, served=bool(present))
-        for instance in present:
-            if instance.name in spec.instance_names:
-                await self._replace(instance, spec, reason)
+        for instance in started:
+            await self._until_up(instance, served=bool(present) and not is_started)
+        failures = [await self._failure_of(instance, spec, reason) for instance in present]
+        if failed := [failure for failure in failures if failure is not None]:
+            raise failed[0]
         for instance in present:
             if instance.name not in spec.instance_names:
                 self._succession.retire(instance)
+
+    async def _failure_of(self, instance: Instance, spec: Spec, reason: str) -> FailedError | None:
+        """Replace one of several. That it was of no use before, and is of none now, is no reason to leave the
+        others as they were. Raises FailedError when one that served cannot be replaced."""
+        if instance.name not in spec.instance_names:
+            return None
+        try:
+            await self._replace(instance, spec, reason)
+        except FailedError as exc:
+            if exc.served:
+                raise
+            return exc
+        return None
 
     async def _replace(self, instance: Instance, spec: Spec, reason: str) -> None:
         """Raises FailedError."""
@@ -195,7 +225,7 @@ class Changes:
                 self._succession.send_away(coming)
 
     async def _stop_first(self, instance: Instance, spec: Spec, reason: str) -> None:
-        served, after = instance.process.state is State.RUNNING, instance.process.numbered
+        served, after = instance.process.state is State.RUNNING, instance.ledger.numbered
         self._succession.revise(instance, spec, reason)
         await self._until_up(instance, served, after)
 

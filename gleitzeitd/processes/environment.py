@@ -16,7 +16,7 @@ INHERITED = frozenset(
 INHERITED_PREFIXES = ("LC_", "SSL_CERT_", "CUDA_")
 INHERITED_SUFFIXES = ("_proxy", "_PROXY")
 LARGEST = 2**20
-"""Characters that an env_file may have: it is read while the daemon waits."""
+"""Bytes that an env_file may have: it is read while the daemon waits."""
 PRESET = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 """What a child of ours needs for its output to be seen as it happens and to be text."""
 
@@ -41,17 +41,18 @@ def _is_inherited(name: str, more: bool | tuple[str, ...]) -> bool:
 
 def _text(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", opener=_opened) as file:
+        with open(path, "rb", opener=_opened) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ConfigError((f"{path}: the env_file is not a file",))
-            text = file.read(LARGEST + 1)
+            raw = file.read(LARGEST + 1)
     except OSError as exc:
         raise ConfigError((f"{path}: the env_file cannot be read: {exc.strerror}",)) from exc
+    if len(raw) > LARGEST:
+        raise ConfigError((f"{path}: the env_file is larger than 1 MiB",))
+    try:
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise ConfigError((f"{path}: the env_file is not UTF-8 text",)) from exc
-    if len(text) > LARGEST:
-        raise ConfigError((f"{path}: the env_file is larger than 1 MiB",))
-    return text
 
 
 def _opened(path: str, flags: int) -> int:

@@ -9,15 +9,15 @@ from gleitzeitd.core.events import Event
 from gleitzeitd.core.gates import Order
 from gleitzeitd.core.process import AT_REST
 from gleitzeitd.core.spec import Spec
-from gleitzeitd.processes.instance import Instance, Role
+from gleitzeitd.processes.instance import Instance, Ledger, Role
 from gleitzeitd.processes.logs.output import Output
-from gleitzeitd.processes.recorder import Recorder
 
 
 class Fleet:
     def __init__(self, specs: Iterable[Spec], logs: Path, slots: int) -> None:
         self._logs = logs
         self._slots = slots
+        self._ledgers: dict[str, Ledger] = {}
         self.leading: dict[str, Instance] = {}
         self.beside: list[Instance] = []
         self._ranks: dict[str, int] = {}
@@ -43,6 +43,10 @@ class Fleet:
     def beside_of(self, name: str) -> list[Instance]:
         return [instance for instance in self.beside if instance.name == name]
 
+    def retired(self) -> list[Instance]:
+        """Those whose name nobody leads any more."""
+        return [instance for instance in self.beside if instance.name not in self.leading]
+
     def meant(self, name: str, event: Event) -> Instance | None:
         """Whom an event is about: the life that it names, or, when it is a want, who leads."""
         leading = self.leading.get(name)
@@ -54,16 +58,20 @@ class Fleet:
 
     def add(self, name: str, spec: Spec) -> Instance:
         """A new one that leads."""
-        output = Output(name, str(self._logs / f"{name}.log"), spec.logs)
-        self.leading[name] = Instance(name, spec, output, Recorder())
+        self.leading[name] = Instance(spec, self._ledger(name, spec))
         return self.leading[name]
 
     def call(self, name: str, spec: Spec) -> Instance:
         """A new one that may take the place of who leads."""
-        leading = self.leading[name]
-        coming = Instance(name, spec, leading.output, leading.recorder, Role.COMING)
-        self.beside.append(coming)
-        return coming
+        self.beside.append(Instance(spec, self._ledger(name, spec), Role.COMING))
+        return self.beside[-1]
+
+    def _ledger(self, name: str, spec: Spec) -> Ledger:
+        """As long as anything of that name is left it is the same: its log is never open twice."""
+        if name not in self._ledgers:
+            output = Output(name, str(self._logs / f"{name}.log"), spec.logs)
+            self._ledgers[name] = Ledger(name, output)
+        return self._ledgers[name]
 
     def give_lead(self, coming: Instance) -> Instance:
         """It leads from now on; who led before."""
@@ -78,27 +86,29 @@ class Fleet:
         del self.leading[leading.name]
         leading.role = Role.LEAVING
         self.beside.append(leading)
-
-    def shut(self, provider: str) -> list[Instance]:
-        """Forget a provider of which nothing is left: what were its instances."""
-        gone = self.of(provider)
-        for instance in gone:
-            del self.leading[instance.name]
-        del self.specs[provider]
-        self.going.discard(provider)
         self.reorder()
-        return gone
 
-    def number(self, name: str, generation: int) -> list[Instance]:
-        """Those of one name, who have to know that there is a life with this number."""
-        known = [*self.beside_of(name), *([self.leading[name]] if name in self.leading else [])]
-        return [instance for instance in known if instance.process.numbered < generation]
+    def bury(self) -> tuple[list[str], list[Ledger]]:
+        """Take away of whom nothing is left and who is not wanted: the providers that are gone, and the
+        ledgers that nobody needs any more."""
+        if not self.beside and not self.going:
+            return [], []
+        self.beside = [instance for instance in self.beside if not _is_at_rest(instance)]
+        gone = [name for name in self.going if all(map(_is_at_rest, self._all_of(name)))]
+        for provider in gone:
+            for instance in self.of(provider):
+                del self.leading[instance.name]
+            del self.specs[provider]
+            self.going.discard(provider)
+            self.reorder()
+        names = {instance.name for instance in self}
+        return gone, [self._ledgers.pop(name) for name in self._ledgers.keys() - names]
 
-    def departed(self) -> list[Instance]:
-        """Take away who is beside the others and has nothing left."""
-        gone = [i for i in self.beside if i.process.state in AT_REST and not i.process.wanted]
-        self.beside = [instance for instance in self.beside if instance not in gone]
-        return gone
+    def _all_of(self, provider: str) -> Iterator[Instance]:
+        return (instance for instance in self if instance.spec.name == provider)
+
+    def ledgers(self) -> Iterable[Ledger]:
+        return self._ledgers.values()
 
     def arrange(self, providers: Iterable[str], slots: int) -> None:
         """Have the providers in this order; those that go come last."""
@@ -121,3 +131,7 @@ class Fleet:
             names[instance.spec.name].append(instance.name)
         needs = {provider: spec.depends_on for provider, spec in self.specs.items()}
         return Order({provider: tuple(own) for provider, own in names.items()}, needs, self._slots)
+
+
+def _is_at_rest(instance: Instance) -> bool:
+    return instance.process.state in AT_REST and not instance.process.wanted

@@ -28,19 +28,34 @@ class Role(Enum):
     """Another has its place."""
 
 
-class Instance:
-    """Only the supervisor writes here. Those of one name share their output and their recorder."""
+class Ledger:
+    """What all that ever bear one name share."""
 
-    def __init__(
-        self, name: str, spec: Spec, output: Output, recorder: Recorder, role: Role = Role.LEADING
-    ) -> None:
+    def __init__(self, name: str, output: Output) -> None:
         self.name = name
+        self.output = output
+        self.recorder = Recorder()
+        self.numbered = 0
+        """The highest generation so far."""
+
+    async def close(self) -> None:
+        """Keep what was printed; nothing comes any more."""
+        with contextlib.suppress(OSError):
+            await anyio.to_thread.run_sync(self.output.close)
+
+
+class Instance:
+    """Only the supervisor writes here."""
+
+    def __init__(self, spec: Spec, ledger: Ledger, role: Role = Role.LEADING) -> None:
+        self.name = ledger.name
         self.spec = spec
         """What is wanted of its next life, and of this one as far as that can be had without another."""
-        self.output = output
-        self.recorder = recorder
+        self.ledger = ledger
+        self.output = ledger.output
+        self.recorder = ledger.recorder
         self.role = role
-        self.process = Process(name, spec.rules)
+        self.process = Process(ledger.name, spec.rules)
         self.announced = self.process.state
         self.life: Generation | None = None
         self.running = anyio.Event()
@@ -70,8 +85,3 @@ class Instance:
         """Whether its process has ended, and that is yet to be told."""
         is_ending = self.process.state in (State.STOPPING, State.LOST)
         return self.child is not None and not is_ending and self.child.has_ended()
-
-    async def close(self) -> None:
-        """Keep what it printed; nothing of it comes any more."""
-        with contextlib.suppress(OSError):
-            await anyio.to_thread.run_sync(self.output.close)

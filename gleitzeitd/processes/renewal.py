@@ -1,19 +1,17 @@
-"""Replaces a provider when its own source changes: where that is wanted, or it gave up for a mistake."""
+"""Whose source is watched: of who wants that, and of who gave up or failed to take another's place."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 import anyio
-import structlog
 
 from gleitzeitd.core.process import Process, State
 from gleitzeitd.core.spec import Spec
-from gleitzeitd.processes.changes import Changes
 from gleitzeitd.processes.sources import Sources, missing_files, source_files
 from gleitzeitd.processes.supervisor import Supervisor
 
-log = structlog.get_logger("gleitzeitd")
 PAUSE = 0.5
 """Seconds between two looks at whose files are to be watched: of many that fail together each says so."""
 
@@ -22,16 +20,18 @@ class Renewal:
     def __init__(
         self,
         supervisor: Supervisor,
-        changes: Changes,
         specs: Callable[[], Iterable[Spec]],
+        failed: Callable[[], Iterable[Spec]],
         directories: Callable[[Spec], list[str]],
+        renew: Callable[[str], None],
     ) -> None:
-        """`specs`: all that are wanted now; `directories`: where the class of one is looked for."""
+        """`specs`: all that are wanted now; `failed`: what should have been in the place of one of them;
+        `directories`: where the class of one is looked for; `renew` is told whose source changed."""
         self._supervisor = supervisor
-        self._changes = changes
         self._specs = specs
+        self._failed = failed
         self._directories = directories
-        self._sources = Sources(self._changed)
+        self._sources = Sources(renew)
         self._news = anyio.Event()
 
     def look(self) -> None:
@@ -40,7 +40,7 @@ class Renewal:
 
     def follow(self, before: Process, after: Process) -> None:
         """An instance changed from the first to the second."""
-        if (before.state is State.FATAL) is not (after.state is State.FATAL):
+        if after.state is not before.state and State.FATAL in (before.state, after.state):
             self.look()
 
     async def run(self) -> None:
@@ -49,8 +49,10 @@ class Renewal:
             tasks.start_soon(self._sources.run)
             while True:
                 self._news = anyio.Event()
-                watched = filter(self._is_watched, self._specs())
-                self._sources.want({spec.name: self._files(spec) for spec in watched})
+                wanted = defaultdict[str, frozenset[str]](frozenset)
+                for spec in (*filter(self._is_watched, self._specs()), *self._failed()):
+                    wanted[spec.name] |= self._files(spec)
+                self._sources.want(wanted)
                 await self._news.wait()
                 await anyio.sleep(PAUSE)
 
@@ -62,7 +64,3 @@ class Renewal:
     def _files(self, spec: Spec) -> frozenset[str]:
         directories = self._directories(spec)
         return frozenset(source_files(spec, directories) or missing_files(spec, directories))
-
-    def _changed(self, provider: str) -> None:
-        log.info("source changed", name=provider)
-        self._changes.renew(provider)

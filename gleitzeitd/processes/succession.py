@@ -1,6 +1,14 @@
 """What a change of the settings means for the instances: who is new, who takes over, who leaves.
 
-The primitives of `changes.py`. Each acts at once, and tells the supervisor's loop what is wanted.
+The primitives of `changes.py`. Each acts at once, and tells the supervisor's loop what is wanted:
+
+add, remove     a provider and its instances are known, or end and are forgotten
+adopt           what runs takes over what it can
+revise          what runs ends, and its next life is as wanted
+call_up         a second life is started beside what runs; then it is
+give_lead       in its place, or it is
+send_away       not needed
+retire          a name is not wanted any more, as others of its provider are there
 """
 
 from __future__ import annotations
@@ -9,8 +17,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from gleitzeitd.core import events
-from gleitzeitd.core.process import Process
 from gleitzeitd.core.spec import Spec
+from gleitzeitd.processes.callbacks import Callbacks
 from gleitzeitd.processes.fleet import Fleet
 from gleitzeitd.processes.instance import Instance, Role
 from gleitzeitd.processes.schedules import Schedules
@@ -22,13 +30,12 @@ class Succession:
         fleet: Fleet,
         schedules: Schedules,
         tell: Callable[[Instance, events.Event], None],
-        changed: Callable[[Process, Process, bool], None],
+        callbacks: Callbacks,
     ) -> None:
-        """`changed` is told when another process leads, from which to which."""
         self._fleet = fleet
         self._schedules = schedules
         self._tell = tell
-        self._changed = changed
+        self._call = callbacks
 
     def add(self, spec: Spec) -> list[Instance]:
         """Know a provider and its instances; those that were not there, who have yet to be started."""
@@ -44,9 +51,10 @@ class Succession:
     def remove(self, provider: str) -> None:
         """End a provider, after those that depend on it and are to end as well, and forget it."""
         self._fleet.going.add(provider)
-        for instance in self._fleet.of(provider):
-            for other in (*self._fleet.beside_of(instance.name), instance):
-                self._tell(other, events.Stop(hurries=False))
+        for instance in self._fleet:
+            if instance.spec.name == provider:
+                self._schedules.drop(instance)
+                self._tell(instance, events.Stop(hurries=False))
 
     def arrange(self, providers: Iterable[str], slots: int) -> None:
         """Show them in this order; so many may be STARTING at once."""
@@ -63,7 +71,7 @@ class Succession:
         """Nothing of it changed but the line where it stands, which is told with its failures."""
         self._fleet.specs[spec.name] = spec
         for instance in self._fleet.of(spec.name):
-            instance.spec = spec
+            instance.spec = replace(instance.spec, where=spec.where)
 
     def revise(self, instance: Instance, spec: Spec, reason: str) -> None:
         """Have its next life be as wanted, and that be now, unless somebody stopped it."""
@@ -79,7 +87,7 @@ class Succession:
     def call_up(self, name: str, spec: Spec) -> Instance:
         """Start one that may take the place of who leads."""
         leading, coming = self._fleet.leading[name].process, self._fleet.call(name, spec)
-        coming.process = replace(coming.process, numbered=leading.numbered, restarts=leading.restarts)
+        coming.process = replace(coming.process, restarts=leading.restarts)
         self._tell(coming, events.Start())
         return coming
 
@@ -94,12 +102,12 @@ class Succession:
         self._schedules.drop(before)
         self._schedules.keep(coming)
         coming.output.limit(coming.spec.logs)
-        self._changed(before.process, coming.process, True)
+        self._call.changed(before.process, coming.process, True)
         self._tell(before, events.Retire(coming.spec.update_drain))
 
     def retire(self, instance: Instance) -> None:
         """Take a name away, after its last calls: there are others of its provider."""
         self._schedules.drop(instance)
         self._fleet.step_aside(instance)
-        self._fleet.reorder()
+        self._call.retired(instance.name)
         self._tell(instance, events.Retire(instance.spec.update_drain))

@@ -11,7 +11,7 @@ import math
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from gleitzeitd.core.life import step
 from gleitzeitd.core.process import Process, State
 from gleitzeitd.core.spec import Spec
 from gleitzeitd.core.verdict import Verdict
+from gleitzeitd.processes.callbacks import Callbacks
 from gleitzeitd.processes.checks.watching import Checks
 from gleitzeitd.processes.child import OPEN, Child
 from gleitzeitd.processes.containment import strays
@@ -34,7 +35,6 @@ from gleitzeitd.processes.containment.guard import guard
 from gleitzeitd.processes.fleet import Fleet
 from gleitzeitd.processes.generation import Generation, Wanted
 from gleitzeitd.processes.instance import Instance, Role
-from gleitzeitd.processes.launch import Launch
 from gleitzeitd.processes.logs.writer import WRITER
 from gleitzeitd.processes.refusal import refusal
 from gleitzeitd.processes.schedules import Schedules
@@ -48,28 +48,12 @@ ABANDON_AGAIN = 0.2
 """Seconds until a life in which we failed is ended once more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Callbacks:
-    """What the supervisor needs done, and whom it tells. Names are those of instances."""
-
-    launch: Callable[[Spec, str, int], Launch]
-    """What to spawn for a generation."""
-    drain: Callable[[str, int, float], None]
-    """Let the calls of a generation end, within so many seconds; `Drained` is told when they did."""
-    changed: Callable[[Process, Process, bool], None]
-    """An instance changed from the first to the second; whether it leads those of its name."""
-    exited: Callable[[str, int, End, list[str]], None]
-    """A process ended; the last lines it wrote to stderr."""
-    forgotten: Callable[[str], None]
-    """Nothing is left of a provider, and nobody wants it."""
-
-
 class Supervisor:
     def __init__(self, specs: Iterable[Spec], logs: Path, callbacks: Callbacks, slots: int = 8) -> None:
         """`logs` is the directory of the instances' output; `slots`: how many may be STARTING at once."""
         self._fleet = Fleet(specs, logs, slots)
         self._schedules = Schedules(self._tell)
-        self.succession = Succession(self._fleet, self._schedules, self._tell, callbacks.changed)
+        self.succession = Succession(self._fleet, self._schedules, self._tell, callbacks)
         self._call = callbacks
         # Bounded by nature: facts by the number of children, wants by the connections that bring them.
         self._events: deque[tuple[Instance, events.Event]] = deque()
@@ -94,13 +78,26 @@ class Supervisor:
 
     def tell(self, name: str, event: events.Event) -> None:
         """Something is wanted of, or was found out about, an instance. Of what is gone it is dropped."""
-        if instance := self._fleet.meant(name, event):
-            if isinstance(event, events.Stop):
-                # Those that it replaced have no longer to drain than it has itself.
-                again = event.hurries and not instance.process.wanted
-                for other in self._fleet.beside_of(name):
-                    self._tell(other, events.Stop(hurries=again))
-            self._tell(instance, event)
+        instance = self._fleet.meant(name, event)
+        if instance is None or self._is_in_vain(instance, event):
+            return
+        if isinstance(event, events.Stop):
+            # Those that it replaced have no longer to drain than it has itself.
+            again = event.hurries and not instance.process.wanted
+            retired = (i for i in self._fleet.retired() if i.spec.name == instance.spec.name)
+            for other in (*self._fleet.beside_of(name), *retired):
+                self._tell(other, events.Stop(hurries=again))
+        self._tell(instance, event)
+
+    def stop_all(self, *, hurries: bool) -> None:
+        """Whatever there is, led or leaving."""
+        for instance in self._fleet:
+            self._tell(instance, events.Stop(hurries))
+
+    def _is_in_vain(self, instance: Instance, event: events.Event) -> bool:
+        """What was taken out of the config is not started any more."""
+        is_start = isinstance(event, events.Start | events.Restart)
+        return is_start and instance.spec.name in self._fleet.going
 
     def _tell(self, instance: Instance, event: events.Event) -> None:
         self._events.append((instance, event))
@@ -122,6 +119,10 @@ class Supervisor:
     def beside(self, name: str) -> list[Instance]:
         """Who comes to take the place of an instance, and who had it before and is at its last calls."""
         return self._fleet.beside_of(name)
+
+    def retired(self) -> list[Instance]:
+        """Those whose name nobody has any more, at their last calls."""
+        return self._fleet.retired()
 
     def pid(self, name: str, generation: int) -> int | None:
         """Of the process of that generation, as long as it is there."""
@@ -188,8 +189,8 @@ class Supervisor:
         with anyio.move_on_after(LAST_MOMENT) as hidden:
             await strays.end_adopted(self._children)
         self._is_clear = not known.cancelled_caught and not hidden.cancelled_caught
-        for instance in self.instances.values():
-            instance.output.close()
+        for ledger in self._fleet.ledgers():
+            ledger.output.close()
 
     async def _wait(self) -> None:
         deadline = min((instance.due for instance in self._fleet), default=math.inf)
@@ -232,22 +233,21 @@ class Supervisor:
 
     def _bury(self, tasks: TaskGroup) -> None:
         """Forget who has nothing left and is not wanted any more."""
-        if self._fleet.departed():
+        gone, unneeded = self._fleet.bury()
+        for provider in gone:
+            self._call.forgotten(provider)
+        for ledger in unneeded:
+            tasks.start_soon(ledger.close)
+        if gone or unneeded:
             self._tell_waiters()
-        for provider in list(self._fleet.going):
-            left = (instance for instance in self._fleet if instance.spec.name == provider)
-            if all(instance.process.state is State.STOPPED for instance in left):
-                for instance in self._fleet.shut(provider):
-                    self._schedules.drop(instance)
-                    tasks.start_soon(instance.close)
-                self._call.forgotten(provider)
-                self._tell_waiters()
 
     def _apply(self, instance: Instance, event: events.Event) -> None:
         before = instance.process
-        if not before.is_alive:
+        if not before.is_alive and before.rules is not instance.spec.rules:
             # The next life keeps the rules that are wanted now; the present one those it was started with.
             before = replace(before, rules=instance.spec.rules)
+        if before.numbered != instance.ledger.numbered:
+            before = replace(before, numbered=instance.ledger.numbered)
         instance.process, effects = step(before, event, anyio.current_time())
         if instance.process != before:
             with _kept_to(instance):
@@ -307,8 +307,7 @@ class Supervisor:
                 self._tell(instance, events.Remain(generation, ", ".join(child.survivors())))
 
     def _spawn(self, instance: Instance, generation: int) -> None:
-        for other in self._fleet.number(instance.name, generation):
-            other.process = replace(other.process, numbered=generation)
+        instance.ledger.numbered = generation
         spec = instance.spec
         try:
             launch = self._call.launch(spec, instance.name, generation)

@@ -55,9 +55,7 @@ class Survey:
 
         A relative path begins at `start`, which is free of links itself, or at the current directory.
         """
-        here, rest, links = start or os.getcwd(), _parts(path), 0
-        if path.startswith("/"):
-            here = "/"
+        here, rest, links = "/" if path.startswith("/") else start or os.getcwd(), _parts(path), 0
         while rest:
             name = rest.pop()
             if name == "..":

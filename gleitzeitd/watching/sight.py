@@ -80,15 +80,15 @@ class Sight:
         """Watch what the survey names now, until it names the same after as before."""
         places: Places | None = None
         for _ in range(_PASSES):
-            if (now := self._survey()) == places:
-                return
-            places = now
             try:
+                if (now := self._survey()) == places:
+                    return
+                places = now
                 self._watch(places)
             except OSError as exc:
                 self._close()
                 self._complain(exc)
-                self._seen = look(places)
+                self._seen = look(places or {})
                 return
 
     def _watch(self, places: Places) -> None:

@@ -38,6 +38,7 @@ providers:
     restart_schedule: 0 4 * * mon#1
     user: {me}
     umask: 0o27
+    python_path: [lib]
     limits: {cpu: 0.5, memory: 2GB}
 
   second:
@@ -50,7 +51,6 @@ providers:
   third:
     enabled: on
     command: sleep "${TIME:-60}" ${file:seconds}
-    python_path: [lib]
     depends_on: first
     ready:
       kind: http

@@ -72,6 +72,45 @@ def test_who_says_that_it_is_ready_and_well(tmp_path: Path, block: str) -> None:
     assert (spec.health.kind if spec.health else None) is asked
 
 
+def with_defaults(directory: Path, section: str, common: str, own: str) -> Spec:
+    path = directory / "p.yaml"
+    path.write_text(
+        f"global: {{defaults: {{{section}: {{{common}}}}}}}\n"
+        f"providers:\n  p: {{{COMMAND}, {section}: {{{own}}}}}\n"
+    )
+    (spec,) = load(str(path)).specs
+    return spec
+
+
+@pytest.mark.parametrize("section", ["ready", "health"])
+def test_a_block_may_have_a_check_of_another_kind_than_the_defaults(tmp_path: Path, section: str) -> None:
+    spec = with_defaults(tmp_path, section, "kind: http, url: 'http://a', timeout: 9", "kind: tcp, port: 80")
+
+    assert spec.mistakes == ()
+    assert getattr(spec, section) == Check(
+        CheckKind.TCP, 1.0 if section == "ready" else 30.0, timeout=9.0, port=80
+    )
+
+
+def test_it_may_register_where_the_defaults_ask(tmp_path: Path) -> None:
+    common = "kind: http, url: 'http://a', timeout: 9, interval: 2"
+    spec = with_defaults(tmp_path, "ready", common, "kind: provider")
+
+    assert (spec.ready, spec.rules.registers) == (None, True)
+
+
+def test_a_block_of_the_same_kind_keeps_what_the_defaults_say(tmp_path: Path) -> None:
+    spec = with_defaults(tmp_path, "health", "kind: http, url: 'http://a'", "kind: http, interval: 2")
+
+    assert spec.health == Check(CheckKind.HTTP, 2.0, url="http://a")
+
+
+def test_what_is_null_is_not_there(tmp_path: Path) -> None:
+    spec = wanted(tmp_path, f"{COMMAND}, health: {{kind: tcp, port: 80, url: null, command: null}}")
+
+    assert spec.health == Check(CheckKind.TCP, 30.0, port=80)
+
+
 WRONG = {
     "kind: ping": ".kind: must be 'provider', 'http', 'tcp' or 'exec', not \"ping\"",
     "kind: http": ": a check of kind http needs `url`",
@@ -82,13 +121,13 @@ WRONG = {
     "kind: tcp, port: 0": ".port: must be at least 1, not 0",
     "kind: tcp, port: 65536": ".port: must be at most 65535, not 65536",
     "kind: tcp, port: true": ".port: must be a whole number, not true",
-    "kind: tcp, port: 1, hosst: a": ".hosst: unknown key (did you mean host?)",
+    "kind: tcp, port: 1, hosst: a": '.hosst: unknown key (did you mean "host"?)',
     "kind: tcp, port: 1, timeout: 0": ".timeout: must be more than 0, not 0",
     "kind: tcp, port: 1, interval: 0": ".interval: must be more than 0, not 0",
     "kind: tcp, port: 1, failures: 0": ".failures: must be at least 1, not 0",
     "kind: tcp, port: 1, successes: 1.5": ".successes: must be a whole number, not 1.5",
     "kind: exec, command: ''": ".command: is empty: name a program",
-    "kind: exec, command: a | b": ".command: is not run by a shell: write command: [sh, -c, 'a | b']",
+    "kind: exec, command: a | b": ".command: is not run by a shell: write command: [sh, -c, '...']",
 }
 
 

@@ -94,7 +94,7 @@ def test_a_mistake_in_them_is_told_at_its_own_place(
 ) -> None:
     told = mistakes(tmp_path, f"global:\n  defaults:\n    {text}\n{PROVIDERS}")
 
-    assert len({*told}) == len(told) == (2 if "block is called" in sentence else 1)
+    assert len({*told}) == len(told) == 1
     assert all(f"global.defaults.{key}: {sentence}" in one for one in told)
     assert all(one.startswith("3:") for one in told)
 
@@ -112,6 +112,33 @@ def test_an_interpreter_for_all_is_nothing_to_a_command(tmp_path: Path) -> None:
     one, two = house(tmp_path, text).specs
 
     assert (one.python, two.python) == (None, str(tmp_path / "venv/bin/python"))
+
+
+def test_what_is_for_a_class_is_nothing_to_a_command(tmp_path: Path) -> None:
+    of_a_class = "python_path: [x], auto_discover_models: true, config: {a: 1}, python: /bin/sh"
+    plain, _ = house(tmp_path, PROVIDERS).specs
+    command, other = house(tmp_path, f"global: {{defaults: {{{of_a_class}}}}}\n{PROVIDERS}").specs
+
+    assert command.settings == plain.settings
+    assert (other.config, other.auto_discover_models) == ({"a": 1}, True)
+
+
+@pytest.mark.parametrize("key", ["python_path: [x]", "auto_discover_models: true"])
+def test_what_is_for_a_class_is_a_mistake_of_a_commands_own(tmp_path: Path, key: str) -> None:
+    (sentence,) = mistakes(tmp_path, f"providers:\n  p: {{command: x, {key}}}\n")
+
+    assert sentence.startswith(f"2:19: providers.p.{key.split(':')[0]}: is for a class: ")
+
+
+def test_a_mistake_elsewhere_in_global_leaves_them_in_force(tmp_path: Path) -> None:
+    text = """\
+global: {conection_timeout: 5, defaults: {health: {kind: http, url: "http://a"}}}
+providers:
+  p: {command: x, health: {interval: 3}}
+"""
+    assert mistakes(tmp_path, text) == [
+        '1:10: global.conection_timeout: unknown key (did you mean "connection_timeout"?)'
+    ]
 
 
 def test_an_interpreter_of_a_commands_own_is_a_mistake(tmp_path: Path) -> None:

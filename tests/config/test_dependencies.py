@@ -38,7 +38,7 @@ WRONG = {
     "each other": (
         house(x="c", a="b", b="[c, x]", c="a"),
         "3:40: providers.x.depends_on: these wait for each other: x -> c -> a -> b -> x: "
-        "one of them has to start without",
+        "remove one of these `depends_on`",
     ),
 }
 
@@ -52,6 +52,13 @@ def test_every_circle_is_told_that_has_nobody_of_another(tmp_path: Path) -> None
     told = mistakes(tmp_path, house(a="b", b="a", x="y", y="[x, a]", s="t", t="u", u="t"))
 
     assert [sentence.split(": ")[3] for sentence in told] == ["a -> b -> a", "x -> y -> x", "t -> u -> t"]
+
+
+def test_twenty_circles_are_told_at_once(tmp_path: Path) -> None:
+    pairs = [(f"x{number}", f"y{number}") for number in range(25)]
+    told = mistakes(tmp_path, house(**dict(pairs), **{second: first for first, second in pairs}))
+
+    assert [sentence.split(": ")[3] for sentence in told] == [f"{x} -> {y} -> {x}" for x, y in pairs[:20]]
 
 
 def test_a_disabled_provider_may_need_what_is_disabled_as_well(tmp_path: Path) -> None:

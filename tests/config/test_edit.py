@@ -98,7 +98,7 @@ FIRST, SECOND = ("providers", "first"), ("providers", "second")
             id="a new section, before the comment about what follows",
         ),
         pytest.param(
-            ("other", "a b", "c"), "", "~\n", "~\nother:\n  a b:\n    c: null\n", id="one in the root"
+            ("other", "a b", "c"), "null", "~\n", "~\nother:\n  a b:\n    c: null\n", id="one in the root"
         ),
         pytest.param((*SECOND, "limits"), "[0027, 3.10, .5]", "~", "[0027, 3.10, .5]", id="numbers as typed"),
     ],
@@ -196,6 +196,53 @@ def test_a_refusal_shows_no_value() -> None:
 def test_what_was_typed_and_is_no_yaml_is_refused_with_the_way_out(typed: str) -> None:
     with pytest.raises(EditError, match=r"the value is not YAML: .*: put text in double quotes"):
         value_of(typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("", ""),
+        ("  ", "  "),
+        ("one\n two", "one\n two"),
+        ("one\r\n\r\ntwo\n", "one\r\n\r\ntwo\n"),
+        ("one\n", "one"),
+        ("|\n one\n # two", "one\n# two\n".rstrip("\n")),
+        ("[a,\n b]", ["a", "b"]),
+        ("'a # b'", "a # b"),
+        ("a#b", "a#b"),
+    ],
+)
+def test_text_is_what_was_typed(typed: str, value: object) -> None:
+    assert value_of(typed) == value
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("p4ss #word", "the value has a comment, which begins at character 6: put text in double quotes"),
+        ("#word", "begins at character 1:"),
+        ("[a, # b\n c]", "begins at character 5:"),
+        ("'a # b' # c", "begins at character 9:"),
+        ('"one\n two"', "YAML makes a space of a line break in the value"),
+        ("{a: one\n two}", "YAML makes a space of a line break in the value"),
+    ],
+)
+def test_what_would_not_be_kept_is_refused_with_the_way_out(typed: str, says: str) -> None:
+    with pytest.raises(EditError) as refused:
+        value_of(typed)
+
+    assert says in str(refused.value)
+    assert "in double quotes" in str(refused.value)
+    assert "word" not in str(refused.value)
+
+
+def test_an_alias_is_refused_with_what_can_be_done() -> None:
+    with pytest.raises(EditError) as refused:
+        set_value("x: &a 0\na: &a\n  c: 1\nb: *a\nc: &a 3\n", ("b", "c"), 7)
+
+    assert str(refused.value) == (
+        "b is the alias *a, which others share: edit it by hand at line 2, or give b a block of its own"
+    )
 
 
 def test_a_line_is_that_of_the_value_or_of_what_is_around_it() -> None:

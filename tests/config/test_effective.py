@@ -114,6 +114,33 @@ def test_a_setting_says_where_it_comes_from(
     )
 
 
+def test_nothing_that_is_secret_is_shown_wherever_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("""\
+global: {default_server_url: "http://me:sk-1@localhost:8000"}
+providers:
+  off: {enabled: false, command: "run --api-key sk-1 ${PORT}"}
+  missing: {command: "run --api-key sk-1 ${NOT_SET}"}
+  p:
+    command: [run]
+    description: run it with --token sk-1
+    config:
+      args: [--api-key, sk-1, 5]
+      header: "Authorization: Bearer sk-1"
+      password: 5318008
+      max_tokens: 100
+    env: {AUTH: Bearer sk-1, DATABASE: "postgres://me:sk-1@host", MY_PASSPHRASE: sk-1}
+    health: {kind: http, url: "http://me:sk-1@host/"}
+""")
+    explained = explain(str(path))
+    values = [one.value for some in (explained.common, *explained.providers.values()) for one in some]
+
+    assert "sk-1" not in repr(values)
+    assert "5318008" not in repr(values)
+    assert setting(explained, "p", "config.max_tokens").value == 100
+    assert setting(explained, "off", "command").value == f"run --api-key {MASK} ${{PORT}}"
+
+
 def test_global_is_explained_too(explained: Explained) -> None:
     found = {one.key: (one.value, one.origin) for one in explained.common}
 

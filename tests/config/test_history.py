@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gleitzeit_extensions.places import state_directory
 from gleitzeitd.config.history import History
 
 CONFIG = "/etc/gleitzeit/providers.yaml"
@@ -180,3 +181,20 @@ def test_a_place_that_cannot_be_written_is_an_oserror_and_an_empty_history(tmp_p
     assert (history.versions(), history.get(1)) == ([], None)
     with pytest.raises(OSError, match="Not a directory"):
         history.add(FILES, "", "f00")
+
+
+def test_the_state_is_where_the_service_or_the_user_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/one:/two")
+    assert state_directory() == "/one"
+
+    monkeypatch.delenv("STATE_DIRECTORY")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert state_directory() == "/var/lib/gleitzeit"
+
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_STATE_HOME", "/mine")
+    assert state_directory() == "/mine/gleitzeit"
+
+    monkeypatch.setenv("XDG_STATE_HOME", "")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert state_directory() == "/home/me/.local/state/gleitzeit"

@@ -179,3 +179,30 @@ def test_four_are_imported_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     failures(tmp_path, *(spec(f"p{number}") for number in range(9)))
 
     assert most == 4
+
+
+@pytest.mark.parametrize("then", ["", "os._exit(3)"])
+def test_what_a_module_forks_keeps_nobody_waiting_and_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    monkeypatch.setattr(imports, "PATIENCE", 10.0)
+    told = failure(
+        tmp_path,
+        f"""
+        import os, time
+        forked = os.fork()
+        if not forked:
+            time.sleep(1000)
+        open({str(tmp_path / "pid")!r}, "w").write(str(forked))
+        {then}
+        """,
+    )
+
+    assert told == (f"cannot import mine.P: {sys.executable} ended with status 3 over it" if then else None)
+    assert has_ended(int((tmp_path / "pid").read_text()))
+
+
+def test_a_directory_is_told_once(tmp_path: Path) -> None:
+    wanted = Spec("p", "tool", ClassTarget("mien.P"), python_path=(str(tmp_path),))
+
+    assert failures(tmp_path, wanted)["p"].count(str(tmp_path)) == 1

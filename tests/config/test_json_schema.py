@@ -57,6 +57,14 @@ def test_a_scalar_of_any_type_may_be_substituted(path: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "path",
+    ["global", "global.logs", "global.defaults", "providers", "providers.p.restart", "providers.p.env"],
+)
+def test_a_section_may_be_empty(path: str) -> None:
+    assert CHECKER.accepts(data(setting(path, "")))
+
+
+@pytest.mark.parametrize(
     ("path", "value"),
     [
         ("global.auto_start", "maybe"),
@@ -120,7 +128,7 @@ def test_every_key_has_a_sentence() -> None:
     whole = schema()
     for name, section in whole["definitions"].items():
         for key, node in section.get("properties", {}).items():
-            told = node.get("description") or whole["definitions"].get(
-                node.get("$ref", "").rpartition("/")[2], {}
-            ).get("description")
+            form = node.get("anyOf", [node])[0]
+            inner = whole["definitions"].get(form.get("$ref", "").rpartition("/")[2], {})
+            told = node.get("description") or inner.get("description")
             assert told, f"{name}.{key}"

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from gleitzeitd.config.effective import explain
 from gleitzeitd.config.load import load
+from gleitzeitd.core.errors import ConfigError
+from gleitzeitd.processes.environment import LARGEST, child_environment
 from tests.config.mistaken import mistakes, place, setting
 
 FLAG = "must be true or false"
@@ -92,8 +95,8 @@ WRONG = [
     ("providers.p.start_timeout", "0", "must be more than 0, not 0"),
     ("providers.p.restart_schedule", "'@daily'", f'{CRON}, not "@daily"'),
     ("providers.p.restart_schedule", "0 0 4 * * *", f'{CRON}, not "0 0 4 * * *"'),
-    ("providers.p.restart_schedule", "60 * * * *", f'{CRON} (bad minute), not "60 * * * *"'),
-    ("providers.p.restart_schedule", "0 0 30 13 *", f'{CRON} (bad month), not "0 0 30 13 *"'),
+    ("providers.p.restart_schedule", "60 * * * *", f'has a bad minute: {CRON}, not "60 * * * *"'),
+    ("providers.p.restart_schedule", "0 0 30 13 *", f'has a bad month: {CRON}, not "0 0 30 13 *"'),
     ("providers.p.restart_schedule", "0 0 30 2 *", f'{NEVER}, not "0 0 30 2 *"'),
     ("providers.p.restart_schedule", "0 0 */8 * mon#5", f'{NEVER}, not "0 0 */8 * mon#5"'),
     ("providers.p.inherit_env", "PATH", f'{NAMES}, not "PATH"'),
@@ -145,14 +148,12 @@ def test_no_duration_is_longer_than_a_year(tmp_path: Path, value: str, why: str)
     text = setting("providers.p.stop.timeout", value)
     (sentence,) = mistakes(tmp_path, text)
 
-    assert sentence.startswith(f"{place(text)}: providers.p.stop.timeout: must be at most ")
+    assert sentence.startswith(f"{place(text)}: providers.p.stop.timeout: must be at most 365d, ")
     assert sentence.endswith(f", not {why}")
     assert "e+" not in sentence, "nobody knows how long 3.1536e+07 is"
 
 
-@pytest.mark.parametrize(
-    "path", ["global.auto_start", "global.max_retry_attempts", "providers.p.config", "providers.p.env.A"]
-)
+@pytest.mark.parametrize("path", ["global.auto_start", "global.max_retry_attempts", "providers.p.env.A"])
 def test_a_key_without_a_value_is_called_empty(tmp_path: Path, path: str) -> None:
     # The value is nowhere, so the place is that of the key.
     text = setting(path, "")
@@ -161,6 +162,54 @@ def test_a_key_without_a_value_is_called_empty(tmp_path: Path, path: str) -> Non
 
     assert sentence.startswith(f"{line}:{column}: {path}: must be ")
     assert sentence.endswith(", not empty")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "providers:",
+        "global:\nproviders:\n  p: {class: module.Class}",
+        "global:\n  defaults:\n  logs:\nproviders:\n  p: {class: module.Class}",
+        "providers:\n  p:\n    class: module.Class\n    restart:\n    env:\n    config:\n    limits:",
+        "global: {defaults: {nice: 1}}\nproviders:\n  p:\n    class: module.Class\n    restart:",
+    ],
+)
+def test_a_section_whose_keys_are_all_commented_out_is_one_without_keys(tmp_path: Path, text: str) -> None:
+    assert mistakes(tmp_path, f"{text}\n") == []
+    explain(str(tmp_path / "p.yaml"))
+
+
+def test_an_empty_section_hides_nothing_of_the_defaults(tmp_path: Path) -> None:
+    text = "global: {defaults: {restart: {initial: 1}}}\nproviders: {p: {command: x, restart: }}\n"
+    (spec,) = load(_written(tmp_path, text)).specs
+
+    assert spec.rules.initial == 1.0
+
+
+def test_an_empty_block_is_told_what_it_lacks(tmp_path: Path) -> None:
+    (sentence,) = mistakes(tmp_path, "providers:\n  p:\n")
+
+    assert sentence.startswith("2:3: providers.p: has neither `class` nor `command`")
+
+
+def test_a_hundred_mistakes_are_told_and_how_many_there_are(tmp_path: Path) -> None:
+    told = mistakes(tmp_path, "".join(f"k{number}: 1\n" for number in range(150)))
+
+    assert len(told) == 101
+    assert told[99].startswith("100:1: k99: ")
+    assert told[100] == " and 50 more mistakes"
+
+
+def test_so_are_those_of_the_syntax(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, "a: 1\n" * 200)[-1] == " and 99 more mistakes"
+
+
+def test_an_address_that_is_empty_is_called_so(tmp_path: Path) -> None:
+    (sentence,) = mistakes(tmp_path, "providers: {p: {class: module.Class, config: {server_url: }}}\n")
+
+    assert sentence.endswith(
+        'is empty, but this daemon listens at "http://localhost:8000": write it there, or leave it out'
+    )
 
 
 def test_a_long_value_is_shown_by_its_beginning(tmp_path: Path) -> None:
@@ -179,11 +228,11 @@ def test_a_sentence_stays_one_line_of_text_whatever_the_value_is(tmp_path: Path,
 
 
 UNKNOWN = {
-    "at the top": ("provider: {}\n", "1:1: provider: unknown key (did you mean providers?)"),
+    "at the top": ("provider: {}\n", '1:1: provider: unknown key (did you mean "providers"?)'),
     "at the top, unlike any": ("x: {}\n", "1:1: x: unknown key (known are global, providers)"),
     "in global": (
         setting("global.max_retries", "3"),
-        "2:3: global.max_retries: unknown key (did you mean max_retry_attempts?)",
+        '2:3: global.max_retries: unknown key (did you mean "max_retry_attempts"?)',
     ),
     "in global, unlike any": (
         setting("global.x", "3"),
@@ -193,15 +242,15 @@ UNKNOWN = {
     ),
     "in a provider": (
         setting("providers.p.enabeld", "true"),
-        "4:5: providers.p.enabeld: unknown key (did you mean enabled?)",
+        '4:5: providers.p.enabeld: unknown key (did you mean "enabled"?)',
     ),
     "by the name it has in our code": (
         setting("providers.p.class_", "module.Class"),
-        "4:5: providers.p.class_: unknown key (did you mean class?)",
+        '4:5: providers.p.class_: unknown key (did you mean "class"?)',
     ),
     "in a section of a provider": (
         setting("providers.p.restart.polcy", "never"),
-        "5:7: providers.p.restart.polcy: unknown key (did you mean policy?)",
+        '5:7: providers.p.restart.polcy: unknown key (did you mean "policy"?)',
     ),
     "in a section of a provider, unlike any": (
         setting("providers.p.stop.x", "1"),
@@ -219,7 +268,9 @@ def test_an_unknown_key_is_told_which_are_known(tmp_path: Path, text: str, sente
 def test_a_provider_may_be_called_like_a_setting(tmp_path: Path, name: str) -> None:
     text = f"providers:\n  {name}:\n    class: module.Class\n    enabeld: true\n"
 
-    assert mistakes(tmp_path, text) == [f"4:5: providers.{name}.enabeld: unknown key (did you mean enabled?)"]
+    assert mistakes(tmp_path, text) == [
+        f'4:5: providers.{name}.enabeld: unknown key (did you mean "enabled"?)'
+    ]
 
 
 NAME = (
@@ -264,10 +315,10 @@ COMMANDS = {
     "['']": "is empty: name a program",
     '"sleep \'60"': "cannot be split into words: no closing quotation",
     '"sleep \\\\"': "cannot be split into words: no escaped character",
-    "sleep 60 > /dev/null": "is not run by a shell: write command: [sh, -c, 'sleep 60 > /dev/null']",
-    "a;b": "is not run by a shell: write command: [sh, -c, 'a;b']",
-    "a && b": "is not run by a shell: write command: [sh, -c, 'a && b']",
-    "(a)": "is not run by a shell: write command: [sh, -c, '(a)']",
+    "sleep 60 > /dev/null": "is not run by a shell: write command: [sh, -c, '...']",
+    "a;b": "is not run by a shell: write command: [sh, -c, '...']",
+    "a && b": "is not run by a shell: write command: [sh, -c, '...']",
+    "(a)": "is not run by a shell: write command: [sh, -c, '...']",
     r'"a\0b"': "has a NUL character, which no argument can have",
     r'[a, "\0"]': "has a NUL character, which no argument can have",
 }
@@ -380,10 +431,37 @@ VARIABLE_FILES = {
 @pytest.mark.parametrize(("content", "sentence"), VARIABLE_FILES.values(), ids=VARIABLE_FILES)
 def test_a_file_of_variables_must_be_one(tmp_path: Path, content: str | bytes, sentence: str) -> None:
     (tmp_path / "vars").write_bytes(content if isinstance(content, bytes) else content.encode())
-    (told,) = mistakes(tmp_path, setting("providers.p.env_file", "[vars]"))
+    (spec,) = load(_written(tmp_path, setting("providers.p.env_file", "[vars]"))).specs
+    (told,) = spec.mistakes
 
-    assert told.startswith(f"4:16: providers.p.env_file.0: {tmp_path}/vars:")
+    assert told.startswith(f"{tmp_path}/p.yaml:4:16: providers.p.env_file.0: {tmp_path}/vars:")
     assert told.endswith(sentence)
+
+
+def test_a_directory_in_its_place_is_the_mistake_of_its_provider(tmp_path: Path) -> None:
+    (tmp_path / "vars").mkdir()
+    text = "providers:\n  p: {class: module.Class, env_file: vars}\n  q: {class: module.Class}\n"
+    p, q = load(_written(tmp_path, text)).specs
+
+    assert p.mistakes == (
+        f"{tmp_path}/p.yaml:2:38: providers.p.env_file: {tmp_path}/vars: "
+        "this is not a regular file: name a file of text",
+    )
+    assert q.mistakes == ()
+
+
+def test_a_file_of_variables_is_small_at_the_start_and_here(tmp_path: Path) -> None:
+    text = setting("providers.p.env_file", "vars")
+    for size in (LARGEST, LARGEST + 1):
+        (tmp_path / "vars").write_bytes(b"\xef\xbb\xbf" + b"A=".ljust(size - 3, b"x"))
+        (spec,) = load(_written(tmp_path, text)).specs
+        try:
+            child_environment({}, spec)
+        except ConfigError:
+            can_start = False
+        else:
+            can_start = True
+        assert can_start is (spec.mistakes == ()) is (size == LARGEST)
 
 
 def test_a_file_of_variables_that_is_not_there_is_no_mistake_of_the_config(tmp_path: Path) -> None:

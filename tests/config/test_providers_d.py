@@ -215,3 +215,12 @@ def test_the_texts_are_named_as_seen_from_the_main_file(main: Path) -> None:
     beside(main, "a.yaml", "providers:\n")
 
     assert texts(str(main)) == {"p.yaml": main.read_text(), "providers.d/a.yaml": "providers:\n"}
+
+
+def test_a_link_that_leads_to_itself_is_named(main: Path) -> None:
+    directory = main.parent / "providers.d"
+    directory.mkdir(exist_ok=True)
+    (directory / "loop.yaml").symlink_to("loop.yaml")
+
+    with pytest.raises(ConfigError, match=rf"^{directory}/loop.yaml: cannot be read: Too many levels"):
+        load(str(main))

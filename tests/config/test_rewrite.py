@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gleitzeitd.config.rewrite import RewriteError, replace
+from gleitzeitd.config.rewrite import RewriteError, held, replace
 
 OLD, NEW = b"old\r\n", b"\xef\xbb\xbfnew: \xc3\xa9\n"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -170,3 +170,18 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: object) -> Non
 
     with pytest.raises(RewriteError, match="odd: "):
         replace(str(tmp_path / "odd"), OLD, NEW)
+
+
+def test_a_file_without_a_model_is_for_its_owner_and_group(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        replace(str(tmp_path / "new.yaml"), None, NEW, like=str(tmp_path / "nothing"))
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((tmp_path / "new.yaml").stat().st_mode) == 0o640
+    assert held(str(tmp_path / "new.yaml")) == NEW
+
+
+def test_nothing_is_held_where_nothing_is(tmp_path: Path) -> None:
+    assert held(str(tmp_path / "new.yaml")) is None

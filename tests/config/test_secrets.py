@@ -24,6 +24,8 @@ SECRET = "sk-Vx81"
         "DbPassword",
         "passwd",
         "credentials",
+        "SSH_PASSPHRASE",
+        "Authorization",
     ],
 )
 def test_a_name_tells_what_it_holds(name: str) -> None:
@@ -44,6 +46,13 @@ def test_a_usual_name_hides_nothing(name: str) -> None:
         ('run -token "a b" c', f"run -token {MASK} c"),
         ("curl -H 'Authorization: Bearer sk-1 x'", f"curl -H 'Authorization: Bearer {MASK} x'"),
         ("run --max-tokens 100", "run --max-tokens 100"),
+        ("run --password 100", f"run --password {MASK}"),
+        ("run --use-token --api-key sk-1 x", f"run --use-token --api-key {MASK} x"),
+        ("postgres://me:pw@host/x", f"postgres://me:{MASK}@host/x"),
+        ("redis://:p@ss@host:1 x", f"redis://:{MASK}@host:1 x"),
+        ("http://host:80/a@b", "http://host:80/a@b"),
+        ("Basic dXNlcjpwdw==", f"Basic {MASK}"),
+        ("a basic calculator", "a basic calculator"),
         ("run key value", "run key value"),
     ],
 )
@@ -58,11 +67,22 @@ def test_a_command_line_is_shown_without_its_secrets(text: str, shown: str) -> N
         (["run", "--token", "a b", "x"], ["run", "--token", MASK, "x"]),
         (["run", "--token=a"], ["run", f"--token={MASK}"]),
         (["run", "--max-tokens", "100"], ["run", "--max-tokens", "100"]),
+        (["run", "--password", "100"], ["run", "--password", MASK]),
         (["sh", "-c", "KEY=1x run"], ["sh", "-c", f"KEY={MASK} run"]),
     ],
 )
 def test_so_are_its_words(words: list[str], shown: list[str]) -> None:
     assert list(masked_words(words)) == shown
+
+
+@pytest.mark.parametrize("part", ["a", "key", "--key ", "a://a:", "key='", "- ", "--", "bearer "])
+def test_a_long_text_takes_no_longer_than_it_has_to(part: str) -> None:
+    text = part * (2**20 // len(part))
+
+    # A time that grows with the square of the size would outlast every patience.
+    assert masked_text(text)
+    assert list(masked_words([text]))
+    assert is_secret_name(text) == (part == "key")
 
 
 def told(directory: Path, text: str) -> str:

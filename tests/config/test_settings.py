@@ -443,3 +443,21 @@ providers:
     assert ollama.config["ollama_url"] == "http://localhost:11434"
     assert house.disabled == {"provider_name"}
     assert [spec.rules for spec in house.specs] == [Rules(), Rules(start_timeout=900.0)]
+
+
+def test_no_two_settings_have_one_name(tmp_path: Path) -> None:
+    config = """{'x.y"."z.w': 1, x.y: {z.w: 2}}"""
+    settings = (
+        wanted(tmp_path, f"providers: {{p: {{class: module.Class, config: {config}}}}}\n").specs[0].settings
+    )
+
+    assert sorted(value for key, value in settings.items() if key.startswith("config.")) == [1, 2]
+
+
+def test_the_order_of_what_is_inherited_is_no_setting(tmp_path: Path) -> None:
+    one, two = (
+        wanted(tmp_path, f"providers: {{p: {{command: x, inherit_env: {names}}}}}\n").specs[0].settings
+        for names in ("[A, B]", "[B, A, B]")
+    )
+
+    assert one == two

@@ -172,13 +172,79 @@ def test_the_command_of_a_check_is_one_as_well(tmp_path: Path, monkeypatch: pyte
     assert spec.ready.argv == ("try", "a b")
 
 
+@pytest.mark.parametrize("section", ["ready", "health"])
+def test_so_is_one_that_the_defaults_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str
+) -> None:
+    monkeypatch.setenv("V", "a --more 'b c'")
+    check = "{kind: exec, command: 'try ${V}'}"
+    text = f"global: {{defaults: {{{section}: {check}}}}}\nproviders: {{p: {{command: x}}}}\n"
+    (spec,) = house(tmp_path, text).specs
+
+    assert getattr(spec, section).argv == ("try", "a --more 'b c'")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("run ${NONE:-a b} c", ("run", "a b", "c")),
+        ("run x${NONE:-it's}y", ("run", "xit'sy")),
+        ("run '$NAME' \\$NAME", ("run", "$NAME", "$NAME")),
+        ("run ~/a *", ("run", "~/a", "*")),
+        ("run $5 a$", ("run", "$5", "a$")),
+        ("run $${A}", ("run", "${A}")),
+    ],
+)
+def test_a_text_is_cut_into_words_but_no_substitution_is(
+    tmp_path: Path, command: str, words: tuple[str, ...]
+) -> None:
+    assert provider(tmp_path, f"command: {json.dumps(command)}").target == CommandTarget(words)
+
+
+def test_a_message_with_spaces_is_told_whole(tmp_path: Path) -> None:
+    (mistake,) = provider(tmp_path, "command: 'run ${NONE:?see the manual}'").mistakes
+
+    assert mistake.endswith("the environment variable NONE is not set: see the manual")
+
+
+@pytest.mark.parametrize("command", ["run --port $PORT", 'run "$PORT"', "run 'a b' x$PORT"])
+def test_a_variable_that_only_a_shell_would_replace_is_told(tmp_path: Path, command: str) -> None:
+    (sentence,) = mistakes(tmp_path, f"providers:\n  p: {{command: {json.dumps(command)}}}\n")
+
+    assert sentence.endswith("providers.p.command: is not run by a shell: write ${PORT} for $PORT")
+
+
+def test_a_list_of_words_has_it_as_it_is(tmp_path: Path) -> None:
+    assert provider(tmp_path, "command: [run, $PORT]").target == CommandTarget(("run", "$PORT"))
+
+
+TOO_MUCH = "with what is put in, the config is larger than the 8 MiB it may have"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        f"{{a: '{'${file:s}' * 10_000}'}}",
+        f"{{a: &a '${{file:s}}', b: [{'*a, ' * 10_000}]}}",
+        f"{{a: &a '{'x' * 10_000}${{HOME}}', b: [{'*a, ' * 10_000}]}}",
+    ],
+    ids=["in one text", "in many", "of the file's own"],
+)
+def test_what_is_put_in_has_a_bound(tmp_path: Path, config: str) -> None:
+    (tmp_path / "s").write_text("x" * 10_000)
+
+    assert mistakes(tmp_path, f"providers:\n  p: {{class: module.Class, config: {config}}}\n") == [
+        f" {TOO_MUCH}"
+    ]
+
+
 def test_signs_of_a_shell_beside_a_substitution_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("V", "value")
     (sentence,) = mistakes(tmp_path, "providers:\n  p: {command: 'a ${V} | b'}\n")
 
-    assert sentence.endswith("is not run by a shell: write command: [sh, -c, 'a ${V} | b']")
+    assert sentence.endswith("is not run by a shell: write command: [sh, -c, '...']")
 
 
 def test_signs_of_a_shell_in_a_default_are_none(tmp_path: Path) -> None:
@@ -218,7 +284,8 @@ providers:
     assert well.mistakes == ()
     assert ill.mistakes == (
         f"{path}:9:11: providers.ill.nice: {MISSING['${NONE}']}",
-        f"{path}:10:23: providers.ill.config.api_key: {MISSING['${NONE}']}",
+        f"{path}:10:23: providers.ill.config.api_key: {MISSING['${NONE}']}, "
+        "or $${NONE} where the text itself is meant",
         f"{path}:11:14: providers.ill.env.A: the secret cannot be read: {tmp_path}/nowhere: "
         "there is no such file",
     )
@@ -326,6 +393,15 @@ def test_a_file_is_read_from_beside_the_config(tmp_path: Path, monkeypatch: pyte
     assert spec.config == {"a": " s\n", "b": " s\n", "c": "c"}
 
 
+@pytest.mark.parametrize(
+    ("held", "text"), [(b"s\r\n", "s"), (b"s\n", "s"), (b"s\r", "s\r"), (b"s\n\r\n", "s\n")]
+)
+def test_one_end_of_a_line_is_none_of_a_secret(tmp_path: Path, held: bytes, text: str) -> None:
+    (tmp_path / "key").write_bytes(held)
+
+    assert provider(tmp_path, "class: module.Class, config: {a: '${file:key}'}").config == {"a": text}
+
+
 def unusable(path: Path, kind: str) -> None:
     match kind:
         case "directory":
@@ -336,6 +412,8 @@ def unusable(path: Path, kind: str) -> None:
             socket.socket(socket.AF_UNIX).bind(str(path))
         case "large":
             path.write_bytes(b"x" * (LARGEST_SECRET + 1))
+        case "nul":
+            path.write_bytes(b"a\0b")
         case "bytes":
             path.write_bytes(b"sk-\xff")
 
@@ -345,6 +423,7 @@ UNUSABLE = {
     "fifo": "this is not a regular file: name a file of text",
     "socket": "this is not a regular file: name a file of text",
     "large": "is larger than the 64 KiB that it may have",
+    "nul": "has a NUL character: save it as text",
     "bytes": "byte 3 is not UTF-8: save the file as UTF-8",
     "none": "there is no such file",
 }
@@ -386,7 +465,7 @@ def test_no_value_changes_the_structure(tmp_path_factory: pytest.TempPathFactory
     text = 'config: {a: "${file:secret}", b: [1, "<${file:secret}>"]}, env: {A: "${file:secret}"}'
     spec = provider(directory, f"class: module.Class, {text}, description: '${{file:secret}}'")
 
-    value = value.removeprefix("\ufeff")
+    value = value.removeprefix("\ufeff").removesuffix("\r")
     assert spec.config == {"a": value, "b": [1, f"<{value}>"]}
     assert (spec.env, spec.description, spec.mistakes) == ({"A": value}, value, ())
 

@@ -63,6 +63,22 @@ def unix_socket(path: Path) -> None:
         one.bind(str(path))
 
 
+def deep(path: Path) -> None:
+    """A file that is flat to look at, in which each list has the one before in it."""
+    levels = [f"  - &a{n} [*a{n - 1}]\n" for n in range(1, 2000)]
+    path.write_text("".join(["providers:\n", "  - &a0 [x]\n", *levels]))
+
+
+def deep_merges(path: Path) -> None:
+    levels = [f"  a{n}: &a{n} {{<<: {{a: *a{n - 1}}}}}\n" for n in range(1, 2000)]
+    path.write_text("".join(["providers:\n", "  a0: &a0 {x: 1}\n", *levels]))
+
+
+def providers(block: str, count: int) -> str:
+    blocks = [f"  p{n}: {{class: a.B, {block}}}\n".replace("N", str(n)) for n in range(count)]
+    return "".join(["providers:\n", *blocks])
+
+
 TOLD: dict[str, tuple[Callable[[Path], object], str]] = {
     "an alias bomb": (bomb, "with its aliases the file has more than 1,000,000 values"),
     "a bomb of merges": (merging_bomb, "with its aliases the file has more than 1,000,000 values"),
@@ -92,7 +108,37 @@ TOLD: dict[str, tuple[Callable[[Path], object], str]] = {
     "zeros without end": (lambda path: path.symlink_to("/dev/zero"), "this is not a regular file"),
     "digits without end": (
         lambda path: path.write_text(f"global: {{parallel_starts: {'9' * 100_000}}}"),
-        "this is not a number that can be read",
+        "is a number of more than 1000 digits: write it as text",
+    ),
+    "hexadecimal digits without end": (
+        lambda path: path.write_text(f"providers: {{p: {{class: a.B, config: {{n: 0x{'f' * 5000}}}}}}}"),
+        "providers.p.config.n: is a number of more than 1000 digits: write it as text",
+    ),
+    "aliases that are deep together": (deep, "is nested more than 100 deep"),
+    "merges that are deep together": (deep_merges, "is nested more than 100 deep"),
+    "names of nobody": (
+        lambda path: path.write_text(providers("depends_on: [ghostN]", 3000)),
+        "and 2900 more mistakes",
+    ),
+    "rings": (
+        lambda path: path.write_text(
+            "providers:\n"
+            + "".join(
+                f"  x{n}: {{class: a.B, depends_on: y{n}}}\n  y{n}: {{class: a.B, depends_on: x{n}}}\n"
+                for n in range(3000)
+            )
+        ),
+        "these wait for each other: x19 -> y19 -> x19",
+    ),
+    "mistakes beside what was put in": (
+        lambda path: path.write_text(
+            "providers: {p: {class: a.B, config: {"
+            + ", ".join(f"a{n}: '${{HOME:-x}}'" for n in range(10_000))
+            + "}, env: {"
+            + ", ".join(f"b{n}: []" for n in range(10_000))
+            + "}}}"
+        ),
+        "and 9900 more mistakes",
     ),
     "unknown keys without end": (
         lambda path: path.write_text("".join(f"k{n}: 1\n" for n in range(5000))),

@@ -382,7 +382,7 @@ def test_a_reload_that_cannot_be_read_is_refused(rolled: House, body: object, se
 
 def versions(h: House) -> list[Any]:
     answer = ask(str(h.socket), "GET", "/v1/config/history").json
-    assert set(answer) == {"config", "versions"}
+    assert set(answer) == {"config", "versions", "but_for"}
     assert answer["config"] == str(h.config)
     return cast(list[Any], answer["versions"])
 
@@ -395,7 +395,7 @@ def test_the_history_has_each_config_that_was_applied_the_newest_first(daemon: H
 
     assert [set(version) for version in found] == [{"number", "time", "summary", "current"}] * 2
     assert [(version["number"], version["current"]) for version in found] == [(2, True), (1, False)]
-    assert [version["summary"] for version in found] == ["1 restart", "the daemon started"]
+    assert [version["summary"] for version in found] == ["restart: renewed", "the daemon started"]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", version["time"]) for version in found)
 
 
@@ -459,7 +459,9 @@ async def test_the_texts_of_the_files_are_for_the_owner_alone(
     """A config may hold secrets. Seen to fail with every operator allowed."""
     history = History(tmp_path, "p.yaml")
     history.add({"p.yaml": "providers: {}"}, "the daemon started", "")
-    reload = SimpleNamespace(history=history, house=SimpleNamespace(path="p.yaml"))
+    reload = SimpleNamespace(
+        history=history, house=SimpleNamespace(path="p.yaml", mark=b""), kept=(), failures={}
+    )
     routes = ConfigRoutes(cast(Reload, reload), lambda: None).routes()
     handlers = {route.path: route.handler for route in routes}
     for role in Role:

@@ -50,7 +50,7 @@ VERSION = {"version": "9.9.9", "proto": 1, "python": "3.11.2", "pid": 1}
 
 def status_of(*instances: dict[str, Any], state: str = "running") -> dict[str, Any]:
     daemon: dict[str, Any] = {"state": state, "config": "/etc/p.yaml", "problems": [], "failures": []}
-    daemon["after_daemon_restart"] = []
+    daemon |= {"after_daemon_restart": [], "refused": False, "not_kept": ""}
     return {"daemon": daemon, "instances": list(instances)}
 
 
@@ -583,6 +583,7 @@ def test_status_shows_the_lives_beside_one(
 def test_status_tells_first_that_what_runs_is_not_what_the_file_says(daemon: FakeDaemon, ctl: Ctl) -> None:
     answer = status_of(CALCULATOR)
     answer["daemon"]["problems"] = ["/etc/p.yaml:3:5: providers.a.nice: must be at most 19"]
+    answer["daemon"] |= {"refused": True, "not_kept": "the disk is full"}
     answer["daemon"]["after_daemon_restart"] = ["global.default_server_url"]
     answer["daemon"]["failures"] = [{"name": "calculator", "reason": "exited with 1: no key"}]
     daemon.answers(reply(answer))
@@ -591,10 +592,13 @@ def test_status_tells_first_that_what_runs_is_not_what_the_file_says(daemon: Fak
 
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
     assert done.stderr.splitlines() == [
-        "the config file as it is now is not what runs:",
+        "the config file as it is now is refused, and what it was before runs on:",
         "  /etc/p.yaml:3:5: providers.a.nice: must be at most 19",
+        '  mend it, or go back: see "gleitzeitctl config diff" and "gleitzeitctl config history"',
         "global.default_server_url has changed in the file, and applies when the daemon is started anew",
-        '"calculator" goes on as it was, as its replacement failed: exited with 1: no key',
+        '"calculator" goes on as it was: its replacement failed: exited with 1: no key: '
+        '"gleitzeitctl reload" tries it again',
+        "what runs is not kept for a rollback: the disk is full",
     ]
 
 
@@ -634,6 +638,7 @@ def test_why_is_a_story_with_evidence_and_what_comes_next(daemon: FakeDaemon, ct
         "reason": "exited with 1: no key",
         "since": 61.0,
         "next": "It is tried again in 4.2 s.",
+        "failed_replacement": "",
         "next_in": 4.2,
         "history": [{**entry, "what": "exited with 1: no key", "evidence": ["Traceback", "no key\x1b[2J"]}],
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gleitzeitctl.edge import complain
 from tests.ctl.conftest import ROOT, Ctl
 
 GOOD = """\
@@ -108,6 +109,56 @@ def test_create_replaces_a_file_only_by_force(config: Ctl, home: dict[str, str],
     assert os.listdir(tmp_path) == ["f.yaml"]
 
 
+def test_create_by_force_leaves_the_mode_and_the_owner(
+    config: Ctl, home: dict[str, str], tmp_path: Path
+) -> None:
+    path = written(tmp_path, "mine", "f.yaml")
+    path.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(path, 65534, 65533)
+    before = path.stat()
+
+    assert config("config", "create", "--config-file", "f.yaml", "--force", env=home).returncode == 0
+
+    after = path.stat()
+    assert "calculator:" in path.read_text()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "says"),
+    [
+        ("", 2, "--config-file needs the name of a file"),
+        ("conf", 2, "conf is a directory: name a file"),
+        ("new/", 2, "new/ is a directory: name a file"),
+        ("fifo", 1, "fifo: cannot be changed: it is no regular file"),
+        (f"{'n' * 254}", 1, f"{'n' * 254}: cannot be changed: File name too long"),
+    ],
+)
+def test_create_refuses_what_can_be_no_file(
+    config: Ctl, home: dict[str, str], tmp_path: Path, name: str, status: int, says: str
+) -> None:
+    (tmp_path / "conf").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+
+    done = config("config", "create", "--config-file", name, "--force", env=home)
+
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr == f"gleitzeitctl: {says}\n"
+    assert sorted(os.listdir(tmp_path)) == ["conf", "fifo"]
+
+
+@pytest.mark.parametrize("line", [("--config-file", "", "validate"), ("validate", "--config-file", "")])
+def test_a_name_that_is_empty_is_not_the_one_that_is_found(
+    config: Ctl, home: dict[str, str], tmp_path: Path, line: tuple[str, ...]
+) -> None:
+    written(tmp_path, GOOD)
+
+    done = config("config", *line, env=home)
+
+    assert (done.returncode, done.stderr) == (2, "gleitzeitctl: --config-file needs the name of a file\n")
+
+
 def test_create_writes_through_a_link(config: Ctl, home: dict[str, str], tmp_path: Path) -> None:
     path = written(tmp_path, "mine", "f.yaml")
     (tmp_path / "link.yaml").symlink_to(path)
@@ -139,7 +190,7 @@ def test_every_mistake_is_one_line(config: Ctl, home: dict[str, str], tmp_path: 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         'f.yaml:4:16: providers.p.instances: must be a whole number, not "none"',
-        "f.yaml:5:5: providers.p.comand: unknown key (did you mean command?)",
+        'f.yaml:5:5: providers.p.comand: unknown key (did you mean "command"?)',
     ]
 
 
@@ -182,15 +233,53 @@ def test_a_file_that_is_not_there_is_unusable(config: Ctl, home: dict[str, str])
     for command in ("show", "validate", "providers"):
         done = config("config", command, "--config-file", "f.yaml", env=home)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == "f.yaml: there is no such file\n"
+        assert done.stderr == "f.yaml: there is no such file, which --config-file names\n"
     (problem,) = answer(config, "validate", "--config-file", "f.yaml", env=home)["problems"]
     assert problem == {
         "file": "f.yaml",
         "line": None,
         "column": None,
         "path": "",
-        "message": "there is no such file",
+        "message": "there is no such file, which --config-file names",
     }
+
+
+def test_a_file_that_is_not_there_is_told_with_what_names_it(config: Ctl, home: dict[str, str]) -> None:
+    env = home | {"GLEITZEIT_CONFIG": "/nope"}
+    done = config("config", "show", env=env)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "/nope: there is no such file, which $GLEITZEIT_CONFIG names\n"
+    assert answer(config, "validate", env=env)["problems"][0]["file"] == "/nope"
+
+
+@pytest.mark.parametrize("line", [("schema",), ("create", "--config-file", "-")])
+def test_a_full_disk_that_takes_no_answer_is_told_as_that(
+    config: Ctl, home: dict[str, str], line: tuple[str, ...]
+) -> None:
+    with (
+        open("/dev/full", "w") as full,
+        config.started("config", *line, env=home, stdout=full.fileno()) as process,
+    ):
+        _, err = process.communicate(timeout=30)
+
+    assert process.returncode == 1
+    assert err == "gleitzeitctl: cannot write the answer: No space left on device\n"
+
+
+def test_what_fails_elsewhere_is_not_told_as_the_answers_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    assert complain("gleitzeit", OSError(24, "Too many open files"), in_json=False) == 1
+    assert capsys.readouterr().err == "gleitzeit: Too many open files\n"
+
+
+@pytest.mark.parametrize("command", ["show", "validate", "providers"])
+def test_json_is_all_that_is_said(config: Ctl, home: dict[str, str], tmp_path: Path, command: str) -> None:
+    written(tmp_path, GOOD)
+    # LEVEL is not set: that is a mistake of one provider
+    done = config("config", command, "--json", env={"HOME": home["HOME"]})
+
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["file"] == "config/providers.yaml"
 
 
 def test_what_is_well_is_counted(config: Ctl, home: dict[str, str], tmp_path: Path) -> None:
@@ -261,6 +350,17 @@ def test_classes_are_imported_with_what_the_provider_would_have(
     done = config("config", "validate", "--config-file", "f.yaml", "--imports", env=home | {"SECRET": "x"})
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "f.yaml: ok, 1 provider\n", "")
+
+
+def test_a_directory_that_was_looked_into_is_told_once(
+    config: Ctl, home: dict[str, str], tmp_path: Path
+) -> None:
+    written(tmp_path, "providers: {a: {class: mine.P}}\n", "providers.yaml")
+
+    done = config("config", "validate", "--imports", env=home)
+
+    assert "there is no module mine" in done.stderr
+    assert done.stderr.count(str(tmp_path)) == 1
 
 
 def test_show_tells_what_is_no_default_and_where_it_comes_from(

@@ -100,8 +100,13 @@ def test_what_the_daemon_would_refuse_is_not_kept(ctl: Ctl, main: Path, more: Pa
     done = ctl("config", "set", "global.parallel_starts", "0")
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "config/providers.yaml:3:20: global.parallel_starts: must be at least 1, not 0\n" in done.stderr
-    assert done.stderr.endswith("nothing was changed\n")
+    # what was to be set has no place in the file; what is wrong beside it has
+    assert done.stderr.splitlines() == [
+        "the config file is config/providers.yaml",
+        "global.parallel_starts: must be at least 1, not 0",
+        'config/providers.d/more.yaml:4:16: providers.my.instances: must be a whole number, not "many"',
+        "nothing was changed",
+    ]
     assert main.read_text() == MAIN
     assert sorted(os.listdir(main.parent)) == ["providers.d", "providers.yaml"]
 
@@ -114,7 +119,7 @@ def test_what_the_daemon_would_refuse_is_not_kept(ctl: Ctl, main: Path, more: Pa
         (("set", "calculator.type", "llm"), '"calculator.type" is no key'),
         (("set", "global.parallel_starts", "* *"), "the value is not YAML: "),
         (("set", "providers.calculator.class.x", "1"), 'yaml:6: providers.calculator.class has no key "x"'),
-        (("set", "providers.calculator.helth", "1"), "unknown key (did you mean health?)"),
+        (("set", "providers.calculator.helth", "1"), 'unknown key (did you mean "health"?)'),
         (("enable", "my.other", "calculater"), 'no provider "calculater" (did you mean "calculator"?)'),
         (("disable", "xyz"), '"xyz" (there are calculator, my.other)'),
         (("disable", "calculator", "--config-file", "nowhere.yaml"), "nowhere.yaml: there is no such file"),
@@ -144,6 +149,38 @@ def test_a_file_that_is_no_config_is_left_alone(ctl: Ctl, main: Path, text: str)
     assert main.read_bytes() == raw
 
 
+def test_the_address_of_the_daemon_waits_for_its_next_start(ctl: Ctl, main: Path) -> None:
+    done = ctl("config", "set", "global.default_server_url", "http://localhost:8001")
+
+    assert done.stderr == f"{FOUND}it applies when the daemon is started anew\n"
+
+
+def test_a_refusal_in_json_is_json_alone(ctl: Ctl, main: Path) -> None:
+    done = ctl("config", "set", "global.parallel_starts", "0", "--json")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    message = "global.parallel_starts: must be at least 1, not 0"
+    assert json.loads(done.stderr)["error"]["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [("", '""'), ("one\n\n two", r'"one\n\n two"'), ('"p4ss #word"', '"p4ss #word"'), ("a#b", '"a#b"')],
+)
+def test_text_is_kept_as_it_was_typed(ctl: Ctl, main: Path, typed: str, kept: str) -> None:
+    assert ctl("config", "set", "providers.calculator.config.list", typed).returncode == 0
+
+    assert main.read_text() == MAIN.replace("[1, 2]", kept)
+
+
+def test_a_comment_in_a_value_is_not_lost_in_silence(ctl: Ctl, main: Path) -> None:
+    done = ctl("config", "set", "providers.calculator.config.api_key", "p4ss #word")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the value has a comment, which begins at character 6: put text in double quotes" in done.stderr
+    assert main.read_text() == MAIN
+
+
 def test_disable_and_enable_say_where(ctl: Ctl, main: Path, more: Path) -> None:
     done = ctl("config", "disable", "calculator", "my.other", "my", "my")
 
@@ -162,8 +199,9 @@ def test_what_is_enabled_already_stays_as_it_is_written(ctl: Ctl, main: Path) ->
     done = ctl("config", "enable", "calculator", "--json")
 
     assert done.returncode == 0
-    result = {"file": "config/providers.yaml", "key": "providers.calculator.enabled"}
-    assert json.loads(done.stdout) == {"results": [result | {"before": None, "after": None}]}
+    result = {"file": "config/providers.yaml", "line": 6, "key": "providers.calculator.enabled"}
+    told = result | {"before": None, "after": None, "changed": False}
+    assert json.loads(done.stdout) == {"results": [told]}
     assert main.read_text() == MAIN
 
 
@@ -196,10 +234,13 @@ def test_json_tells_what_was_and_what_is(ctl: Ctl, main: Path) -> None:
 
     assert json.loads(done.stdout) == {
         "file": "config/providers.yaml",
+        "line": 10,
         "key": "providers.my.other.enabled",
         "before": "no",
         "after": "yes",
+        "changed": True,
     }
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])

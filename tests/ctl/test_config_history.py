@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gleitzeitctl.client import Client
+from gleitzeitctl.commands.config_kept import kept
+from gleitzeitctl.complaint import Complaint
+from gleitzeitctl.session import Session
+from gleitzeitd.config.history import History
 from tests.ctl.conftest import Ctl
 from tests.ctl.fake_daemon import FakeDaemon, Request, refusal, reply
 
@@ -35,7 +41,7 @@ def known(main: Path, *numbers: int) -> dict[str, Any]:
         }
         for n in numbers
     ]
-    return {"config": str(main), "versions": versions}
+    return {"config": str(main), "versions": versions, "but_for": []}
 
 
 def version(config: Path, number: int, **files: str) -> dict[str, Any]:
@@ -65,7 +71,7 @@ def test_history_as_json_is_the_answer_of_the_api(daemon: FakeDaemon, ctl: Ctl, 
 
 
 def test_a_history_that_is_empty_says_so(daemon: FakeDaemon, ctl: Ctl, main: Path) -> None:
-    daemon.answers(reply({"config": str(main), "versions": []}))
+    daemon.answers(reply({"config": str(main), "versions": [], "but_for": []}))
 
     assert "not kept any version" in ctl("config", "history").stderr
     for words in (("diff",), ("diff", "1"), ("rollback", "1")):
@@ -161,7 +167,7 @@ def test_rollback_writes_the_files_back_and_shows_what_it_changes(
     assert "+    command: sleep 1\n" in done.stdout
     assert "sk-" not in done.stdout
     assert done.stdout.splitlines()[-3:] == [
-        f"{main}: restored",
+        f"{main}: restored; what was there is in {main}.rolled-back",
         f"{more}: restored",
         f"{extra}: moved to {extra}.rolled-back",
     ]
@@ -214,19 +220,168 @@ def test_a_rollback_to_what_is_there_writes_nothing(daemon: FakeDaemon, ctl: Ctl
     done = ctl("config", "rollback", "6")
 
     assert (done.returncode, done.stdout) == (0, "the files are those of version 6 already\n")
-    assert done.stderr == "no difference\n"
+    assert done.stderr == ""
     assert main.stat().st_ino == before
 
 
-def test_a_rollback_needs_the_daemons_own_file(daemon: FakeDaemon, ctl: Ctl, main: Path) -> None:
+def test_a_rollback_is_for_the_machine_that_has_the_directory(
+    daemon: FakeDaemon, ctl: Ctl, main: Path
+) -> None:
     main.unlink()
+    main.parent.rmdir()
     daemon.answers(reply(known(main, 6)), reply(version(main, 6, main=NEW)))
 
     done = ctl("config", "rollback", "6")
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"gleitzeitctl: {main}: is not here: roll back where the daemon's files are\n"
-    assert os.listdir(main.parent) == []
+    assert done.stderr == (
+        f"gleitzeitctl: the directory {main.parent} is not on this machine (or may not be entered): "
+        "run it where the daemon runs\n"
+    )
+    assert not main.parent.exists()
+
+
+def test_a_rollback_brings_a_deleted_file_back(daemon: FakeDaemon, ctl: Ctl, main: Path) -> None:
+    main.unlink()
+    daemon.answers(reply(known(main, 6)), reply(version(main, 6, main=OLD)))
+
+    done = ctl("config", "rollback", "6")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("--- providers.yaml (not there: on disk)\n")
+    assert done.stdout.endswith(f"\n{main}: restored\n")
+    assert main.read_text() == OLD
+    assert main.stat().st_mode & 0o137 == 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(os.mkfifo, id="a FIFO"),
+        pytest.param(os.mkdir, id="a directory"),
+        pytest.param(lambda path: os.symlink("nowhere", path), id="a dangling link"),
+        pytest.param(lambda path: path.write_bytes(b"#" * (8 * 2**20 + 1)), id="larger than may be"),
+    ],
+)
+def test_what_is_no_readable_file_is_moved_aside(
+    daemon: FakeDaemon, ctl: Ctl, main: Path, odd: Callable[[Path], object]
+) -> None:
+    main.unlink()
+    odd(main)
+    before = main.lstat()
+    daemon.answers(reply(known(main, 6)), reply(version(main, 6, main=OLD)))
+
+    done = ctl("config", "rollback", "6")
+
+    aside = Path(f"{main}.rolled-back")
+    assert done.returncode == 0
+    assert done.stdout.startswith("--- providers.yaml (cannot be read: on disk)\n")
+    assert done.stdout.endswith(f"\n{main}: restored; what was there is in {aside}\n")
+    assert (main.read_text(), aside.lstat().st_ino) == (OLD, before.st_ino)
+    assert main.stat().st_mode & 0o111 == 0
+
+
+def test_an_edit_that_is_in_no_version_is_left_beside(daemon: FakeDaemon, ctl: Ctl, main: Path) -> None:
+    aside = Path(f"{main}.rolled-back")
+    aside.write_text("an earlier one")
+    main.chmod(0o600)
+    of_seven, of_six = reply(version(main, 7, main=MORE)), reply(version(main, 6, main=OLD))
+    daemon.answers(reply(known(main, 7, 6)), of_six, of_seven, of_six)
+
+    done = ctl("config", "rollback", "6", "--json")
+
+    left = Path(f"{aside}.1")
+    what = f"restored; what was there is in {left}"
+    assert json.loads(done.stdout) == {"version": 6, "files": [{"file": str(main), "what": what}]}
+    assert (main.read_text(), left.read_text(), aside.read_text()) == (OLD, NEW, "an earlier one")
+    assert left.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_version_has_is_not_left_beside(daemon: FakeDaemon, ctl: Ctl, main: Path) -> None:
+    main.write_bytes(b"\xef\xbb\xbf" + NEW.encode())
+    of_seven, of_six = reply(version(main, 7, main=NEW)), reply(version(main, 6, main=OLD))
+    daemon.answers(reply(known(main, 7, 6)), of_six, of_seven, of_six)
+
+    done = ctl("config", "rollback", "6")
+
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, f"{main}: restored")
+    assert os.listdir(main.parent) == [main.name]
+    assert main.read_text() == OLD
+
+
+@pytest.mark.parametrize("words", [("history",), ("diff",), ("rollback", "6")])
+@pytest.mark.parametrize("is_before", [True, False])
+def test_a_file_that_the_daemon_does_not_run_on_is_refused(
+    daemon: FakeDaemon, ctl: Ctl, main: Path, words: tuple[str, ...], is_before: bool
+) -> None:
+    daemon.answers(reply(known(main, 6)), reply(version(main, 6, main=OLD)))
+    named = ("--config-file", "other.yaml")
+    line = (*named, *words) if is_before else (*words, *named)
+
+    done = ctl("config", *line)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"gleitzeitctl: this daemon runs on {main}, not on other.yaml\n"
+    assert main.read_text() == NEW
+
+
+def test_the_file_that_the_daemon_runs_on_may_be_named(daemon: FakeDaemon, ctl: Ctl, main: Path) -> None:
+    daemon.answers(reply(known(main, 6)), reply(version(main, 6, main=OLD)))
+
+    done = ctl("config", "rollback", "6", "--config-file", "config/../config/providers.yaml")
+
+    assert (done.returncode, main.read_text()) == (0, OLD)
+
+
+@pytest.fixture
+def alone(tmp_path: Path, main: Path) -> Ctl:
+    """The command line where no daemon runs, but one did, and applied OLD and NEW."""
+    history = History(tmp_path / "state/history", str(main))
+    history.add({main.name: OLD}, "1 added", "f00")
+    history.add({main.name: NEW}, "1 changed", "f01")
+    return Ctl(str(tmp_path / "nobody.sock"))
+
+
+def test_without_a_daemon_it_is_what_it_left_that_counts(alone: Ctl, main: Path, tmp_path: Path) -> None:
+    left = {"STATE_DIRECTORY": f"{tmp_path / 'state'}:/nowhere"}
+    main.write_text("providers: [")
+
+    listed = alone("config", "history", env=left)
+    compared = alone("config", "diff", "1", "2", "--config-file", "config/providers.yaml", env=left)
+    done = alone("config", "rollback", "1", env=left)
+
+    told = f"the daemon is not running: this is what it left about {main} in {tmp_path}/state/history\n"
+    assert (listed.returncode, listed.stderr) == (0, told)
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["NUMBER", "2", "1"]
+    assert (compared.returncode, compared.stderr) == (0, told)
+    assert "+    command: sleep 2\n" in compared.stdout
+    assert done.stderr == f"{told}it applies when the daemon is started anew\n"
+    assert (done.returncode, main.read_text()) == (0, OLD)
+
+
+def test_without_a_daemon_json_is_all_that_is_said(alone: Ctl, main: Path, tmp_path: Path) -> None:
+    left = {"STATE_DIRECTORY": str(tmp_path / "state")}
+
+    listed = alone("config", "history", "--json", env=left)
+    done = alone("config", "diff", "2", "--json", env=left)
+
+    assert (listed.stderr, done.stderr) == ("", "")
+    assert json.loads(listed.stdout)["config"] == str(main)
+    assert [(one["number"], one["current"]) for one in json.loads(listed.stdout)["versions"]] == [
+        (2, False),
+        (1, False),
+    ]
+    assert json.loads(done.stdout)["diff"] == []
+
+
+def test_a_daemon_that_may_not_be_asked_is_not_one_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(client: Client, target: str) -> None:
+        raise Complaint("may not use the daemon", 8, "forbidden")
+
+    monkeypatch.setattr(Client, "get", refuse)
+
+    with pytest.raises(Complaint, match="may not use the daemon"):
+        kept(Session(), None)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +407,7 @@ def test_a_rollback_writes_nowhere_else(daemon: FakeDaemon, ctl: Ctl, main: Path
         pytest.param("command: p --token sk-1", "command: p --token sk-2", True, id="a command"),
         pytest.param("command: [p, --key, sk-1]", "command: [p, --key, sk-2]", True, id="words"),
         pytest.param("x: 1 # api_key: sk-1", "x: 2 # api_key: sk-2", False, id="comments"),
-        pytest.param("# secret=sk-1", "# secret=sk-2", True, id="a comment that changed"),
+        pytest.param("# secret=sk-1", "# secret=sk-2", False, id="a comment that changed"),
         pytest.param("env:\n      - TOKEN=sk-1", "env: TOKEN=sk-2", False, id="variables"),
         pytest.param("key: sk-1\n    x: 1\n    y: 2", "x: 1\n    y: 2\n    key: sk-1", False, id="moved"),
         pytest.param("x: sk-1", "api_key: sk-2", False, id="a name that is new"),
@@ -294,6 +449,39 @@ def test_a_half_written_file_shows_no_secret_either(
     assert done.returncode == 0
     assert "sk-" not in done.stdout
     assert "********" in done.stdout
+
+
+def test_a_half_written_file_differs_in_nothing_but_what_was_written(
+    daemon: FakeDaemon, ctl: Ctl, main: Path
+) -> None:
+    main.write_text(NEW + "  b: [")
+    daemon.answers(reply(known(main, 7)), reply(version(main, 7, main=NEW)))
+
+    changes = [line for line in ctl("config", "diff").stdout.splitlines()[3:] if line[0] in "+-"]
+
+    assert changes == ["-", "+  b: ["]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mark", "rest"),
+    [
+        ("key: sk-1 # token=sk-1", "key: sk-1 # token=sk-2", "comment changed", ""),
+        ("key: sk-1 # token=sk-1", "key: sk-2 # token=sk-1", "changed", ""),
+        ("key: sk-1 # token=sk-1", "key: sk-2 # token=sk-2", "changed", ""),
+        ("key: sk-1 # one", "key: sk-1 # two", "comment changed", "  b: ["),
+        ("key: sk-1 # one", "key: sk-2 # one", "changed", "  b: ["),
+    ],
+)
+def test_a_comment_behind_a_secret_is_not_taken_for_it(
+    daemon: FakeDaemon, ctl: Ctl, main: Path, old: str, new: str, mark: str, rest: str
+) -> None:
+    head = "providers:\n  a:\n    "
+    main.write_text(f"{head}{new}\n{rest}")
+    daemon.answers(reply(known(main, 7)), reply(version(main, 7, main=f"{head}{old}\n{rest}")))
+
+    done = ctl("config", "diff")
+
+    assert f"\n+    key: ******** # ********  ({mark})\n" in done.stdout
 
 
 @pytest.mark.parametrize(("env", "is_coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])

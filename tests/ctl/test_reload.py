@@ -121,7 +121,12 @@ def test_a_file_that_is_refused_is_told_with_every_problem(
     done = ctl("reload", *args)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines() == [PROBLEM, other, f"{CONFIG} is refused: nothing was changed"]
+    assert done.stderr.splitlines() == [
+        PROBLEM,
+        other,
+        f"{CONFIG} is refused, and nothing was changed: mend it, or go back: "
+        'see "gleitzeitctl config diff" and "gleitzeitctl config history"',
+    ]
 
 
 def test_a_provider_that_is_kept_as_it_was_is_shown_and_told_why(daemon: FakeDaemon, ctl: Ctl) -> None:
@@ -134,7 +139,10 @@ def test_a_provider_that_is_kept_as_it_was_is_shown_and_told_why(daemon: FakeDae
     assert done.returncode != 0
     assert done.stderr.splitlines()[0] == mistake
     assert "refused" not in done.stderr
-    assert [line.split() for line in done.stdout.splitlines()[1:]] == [["a", "kept"], ["1", "unchanged"]]
+    assert done.stdout.splitlines()[1:] == [
+        "a     kept    it cannot be started as it is wanted",
+        "1 unchanged",
+    ]
 
 
 def test_a_change_that_failed_tells_why_and_what_runs_now(daemon: FakeDaemon, ctl: Ctl) -> None:

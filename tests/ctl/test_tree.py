@@ -65,7 +65,14 @@ def imported(ctl: Ctl, *line: str) -> set[str]:
 
 @pytest.mark.parametrize("line", ["status", "start a", "providers invoke a m", "version"])
 def test_a_command_imports_nothing_heavy(daemon: FakeDaemon, ctl: Ctl, line: str) -> None:
-    about = {"state": "running", "config": "", "problems": [], "failures": [], "after_daemon_restart": []}
+    about: dict[str, Any] = {
+        "state": "running",
+        "config": "",
+        "problems": [],
+        "failures": [],
+        "after_daemon_restart": [],
+    }
+    about |= {"refused": False, "not_kept": ""}
     status = {"daemon": about, "instances": []}
     version = {"version": "1", "proto": 1, "python": "3.11", "pid": 1}
     daemon.answers(reply(status | version | {"results": [], "result": 1}))

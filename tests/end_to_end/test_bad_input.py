@@ -63,7 +63,7 @@ FILES = {
         "providers:\n  p: {comand: sleep 1, type: robot}\n  q: {command: sleep 1, cwd: 5}\n",
         [
             "{file}:2:3: providers.p: has neither `class` nor `command`: give exactly one of them",
-            "{file}:2:7: providers.p.comand: unknown key (did you mean command?)",
+            '{file}:2:7: providers.p.comand: unknown key (did you mean "command"?)',
             "{file}:2:30: providers.p.type: must be 'llm', 'tool' or 'extension', not \"robot\"",
             "{file}:3:30: providers.q.cwd: must be text, not 5",
         ],
@@ -91,7 +91,8 @@ def test_no_file_anywhere(empty: House) -> None:
 
     assert status == 2
     assert sentence.startswith("there is no config file (looked for config/providers.yaml, providers.yaml, ")
-    assert sentence.endswith("): name one with --provider-config FILE")
+    way_out = '): name one with --provider-config FILE, or write one with "gleitzeit config create"'
+    assert sentence.endswith(way_out)
 
 
 def test_a_port_in_use(empty: House) -> None:

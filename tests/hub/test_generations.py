@@ -402,6 +402,8 @@ async def test_more_instances_have_names_and_fewer_have_none() -> None:
         hub.hub.know(twins())
         assert registry.spec("tool#2") == registry.spec("tool") == twins()
         hub.hub.know(spec())
+        for name in ("tool#1", "tool#2"):
+            registry.retire(name)
         assert registry.spec("tool#2") is None
         with pytest.raises(CallError, match='there is no provider "tool#2"'):
             registry.line("tool#2")

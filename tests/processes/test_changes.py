@@ -294,6 +294,7 @@ async def test_a_renewed_provider_has_another_life_of_the_same_kind(tmp_path: Pa
     async with running(tmp_path, spec(instances=2)) as site:
         before = [site.pid("p#1"), site.pid("p#2")]
         change = site.changes.renew("p")
+        assert change is not None
         with anyio.fail_after(PATIENCE):
             await change.done.wait()
         after = [site.pid("p#1"), site.pid("p#2")]
@@ -309,3 +310,91 @@ async def test_a_restart_during_a_change_ends_in_what_is_wanted(tmp_path: Path) 
         await site.alone()
         assert change.failure == ""
         assert await site.runs("sleep 1001")
+
+
+async def test_of_what_is_gone_nothing_is_renewed(tmp_path: Path) -> None:
+    """Its source may be saved right after it was taken out of the config."""
+    async with running(tmp_path, spec(), spec(name="q")) as site:
+        site.save(spec(name="q"))
+        await site.supervisor.wait_for(lambda: list(site.supervisor.instances) == ["q"])
+        assert site.changes.renew("p") is None
+        assert site.changes.under_way == ()
+
+
+@pytest.mark.parametrize("want", [Start(), Restart()])
+async def test_what_was_taken_out_is_not_started_any_more(tmp_path: Path, want: Start | Restart) -> None:
+    stubborn = "trap '' TERM; echo up; while :; do sleep 0.05; done"
+    async with running(tmp_path, spec(stubborn, replace(SLOWLY, stop_timeout=0.5)), spec(name="q")) as site:
+        site.save(spec(name="q"))
+        await site.supervisor.becomes("p", State.STOPPING)
+        site.supervisor.tell("p", want)
+        await site.supervisor.wait_for(lambda: list(site.supervisor.instances) == ["q"])
+        assert [(name, generation) for name, generation, *_ in site.supervisor.ends] == [("p", 1)]
+
+
+async def test_one_that_gave_up_does_not_keep_the_others_as_they_were(tmp_path: Path) -> None:
+    """It is tried again like them, and what it comes to is told."""
+    unless = f'case "$GLEITZEIT_INSTANCE" in *p#1:*) test -e {tmp_path}/well || exit 5;; esac; '
+    rules = replace(SLOWLY, initial=0, max_retry_attempts=0, intensity=1)
+    names = [f"p#{number}" for number in (1, 2, 3)]
+    (tmp_path / "well").touch()
+    async with running(tmp_path, spec(unless + SLEEP, rules, instances=3)) as site:
+        (tmp_path / "well").unlink()
+        os.kill(site.pid("p#1"), 9)
+        generation = (await site.supervisor.becomes("p#1", State.FATAL)).generation
+        assert await site.saved(spec(unless + "exec sleep 1001", rules, instances=3)) == ["exited with 5"]
+        for name in names[1:]:
+            assert await site.runs("sleep 1001", name)
+        assert site.undone == []
+        await site.supervisor.wait_for(
+            lambda: site.supervisor.instances["p#1"].process.generation > generation
+        )
+        (tmp_path / "well").touch()
+        assert await site.saved(spec(unless + "exec sleep 1002", rules, instances=3)) == []
+        for name in names:
+            assert await site.runs("sleep 1002", name)
+
+
+async def test_the_last_of_two_saves_of_a_source_is_what_runs(tmp_path: Path) -> None:
+    """The second comes while a life that has read the first is coming up."""
+    source = tmp_path / "source.sh"
+    source.write_text("exec sleep 1001")
+    async with running(tmp_path, spec(f". {source}", replace(AT_ONCE, start_seconds=0.5))) as site:
+        source.write_text("exec sleep 1002")
+        site.changes.renew("p")
+        await eventually_here(lambda: any(_runs(i.process.pid, "1002") for i in site.supervisor.beside("p")))
+        source.write_text("exec sleep 1003")
+        change = site.changes.renew("p")
+        assert change is not None
+        with anyio.fail_after(PATIENCE):
+            await change.done.wait()
+        assert (change.failure, site.changes.under_way) == ("", ())
+        assert await site.runs("sleep 1003")
+        await site.alone()
+
+
+def _runs(pid: int | None, words: str) -> bool:
+    return pid is not None and words in Path(f"/proc/{pid}/cmdline").read_text()
+
+
+async def test_instances_that_come_and_go_leave_no_descriptor_open(tmp_path: Path) -> None:
+    def opened() -> list[str]:
+        return sorted(link for fd in os.listdir("/proc/self/fd") if (link := _link(fd)))
+
+    script = "echo here; exec sleep 1000"
+    async with running(tmp_path, spec(script)) as site:
+        await eventually_here(lambda: f"{tmp_path}/p.log" in opened())
+        before = len(opened())
+        for _ in range(20):
+            assert await site.saved(spec(script, instances=3)) == []
+            assert await site.saved(spec(script)) == []
+        await eventually_here(lambda: [link for link in opened() if ".log" in link] == [f"{tmp_path}/p.log"])
+        await eventually_here(lambda: len(opened()) <= before)
+
+
+def _link(fd: str) -> str:
+    """What one of our descriptors is; nothing when it was closed meanwhile."""
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except FileNotFoundError:
+        return ""

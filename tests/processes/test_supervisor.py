@@ -13,10 +13,11 @@ import pytest
 from gleitzeitd.core.events import End, Start, Stop
 from gleitzeitd.core.process import Process, State
 from gleitzeitd.core.spec import CommandTarget, Policy, Rules, Spec
+from gleitzeitd.processes.callbacks import Callbacks
 from gleitzeitd.processes.child import Launch
 from gleitzeitd.processes.containment.strays import Stat, kill
 from gleitzeitd.processes.environment import child_environment
-from gleitzeitd.processes.supervisor import Callbacks, Supervisor
+from gleitzeitd.processes.supervisor import Supervisor
 from tests.processes.waiting import eventually_here
 
 pytestmark = pytest.mark.anyio
@@ -44,6 +45,7 @@ class Watched(Supervisor):
                 drain=lambda *_: None,
                 changed=self._remember,
                 exited=lambda *end: self.ends.append(end),
+                retired=lambda _: None,
                 forgotten=lambda _: None,
             ),
         )
