@@ -10,6 +10,7 @@ from gleitzeitd.core.process import Process, State
 from gleitzeitd.hub.health import is_healthy
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.server import Hub
+from gleitzeitd.hub.tokens import Grant
 from gleitzeitd.processes.instance import Instance
 from gleitzeitd.processes.supervisor import Supervisor
 
@@ -78,7 +79,8 @@ def _beside(other: Instance, registrations: list[Registration]) -> View:
 
 def of_life(process: Process, registrations: list[Registration]) -> list[Registration]:
     """Those of the life that an instance has now."""
-    return [found for found in registrations if found.grant.generation == process.generation]
+    its = Grant(process.name, process.generation)
+    return [found for found in registrations if found.grant == its]
 
 
 def _calls(registrations: list[Registration]) -> int:
@@ -146,7 +148,7 @@ def providers(supervisor: Supervisor, hub: Hub) -> Iterator[View]:
             **_offer(name, connected),
             "kind": best.spec.kind,
             "state": best.process.state,
-            "ready": any(_is_ready(i.process, hub.registry.registrations(i.name)) for i in own),
+            "ready": any(_is_ready(i.process, of_life(i.process, connected)) for i in own),
             "instances": len(own),
             **{key: value for key, value in described.items() if value},
         }

@@ -105,9 +105,9 @@ class Changes:
 
     def renew(self, provider: str) -> Change | None:
         """Replace its lives as they are, one after the other, also those that come up just now: they may have
-        read what is no longer so. None for a provider that is not known."""
+        read what is no longer so. None for a provider that nobody wants."""
         spec = self._supervisor.spec(provider)
-        if spec is None:
+        if spec is None or self._supervisor.is_going(provider):
             return None
         return self._start(Change(provider, Action.RESTART, spec, spec, reason=RENEWED))
 

@@ -97,7 +97,7 @@ class Supervisor:
     def _is_in_vain(self, instance: Instance, event: events.Event) -> bool:
         """What was taken out of the config is not started any more."""
         is_start = isinstance(event, events.Start | events.Restart)
-        return is_start and instance.spec.name in self._fleet.going
+        return is_start and self.is_going(instance.spec.name)
 
     def _tell(self, instance: Instance, event: events.Event) -> None:
         self._events.append((instance, event))
@@ -115,6 +115,10 @@ class Supervisor:
     def spec(self, provider: str) -> Spec | None:
         """What is wanted of a provider; None when it is not known."""
         return self._fleet.specs.get(provider)
+
+    def is_going(self, provider: str) -> bool:
+        """Whether it was taken out of the config, and something of it is left."""
+        return provider in self._fleet.going
 
     def beside(self, name: str) -> list[Instance]:
         """Who comes to take the place of an instance, and who had it before and is at its last calls."""

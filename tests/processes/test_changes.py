@@ -388,7 +388,9 @@ async def test_instances_that_come_and_go_leave_no_descriptor_open(tmp_path: Pat
         for _ in range(20):
             assert await site.saved(spec(script, instances=3)) == []
             assert await site.saved(spec(script)) == []
-        await eventually_here(lambda: [link for link in opened() if ".log" in link] == [f"{tmp_path}/p.log"])
+        await eventually_here(
+            lambda: [link for link in opened() if str(tmp_path) in link] == [f"{tmp_path}/p.log"]
+        )
         await eventually_here(lambda: len(opened()) <= before)
 
 
