@@ -24,7 +24,7 @@ run: install ## run the daemon on etc/providers.yaml until Ctrl-C
 	@$(py) tools/foreground.py $(py) -m gleitzeitctl serve --provider-config etc/providers.yaml
 
 test: install ## run the tests; ARGS="-k crash" picks some
-	$(py) -m pytest -n auto --maxprocesses 4 $(ARGS)
+	$(py) -m pytest -n 4 $(ARGS)
 
 stress: install ## the long storms
 	$(py) -m pytest $(ARGS) tests/stress

@@ -170,7 +170,8 @@ class Daemon:
         )
 
     def _changed(self, before: Process, after: Process, leads: bool) -> None:
-        self.renewal.follow(before, after)
+        if leads:
+            self.renewal.follow(before, after)
         standing = Standing.of(after)
         if standing != Standing.of(before):
             self.hub.registry.stands(after.name, standing, leads=leads)

@@ -12,8 +12,8 @@ from gleitzeitd.core.spec import Spec
 from gleitzeitd.processes.sources import Sources, missing_files, source_files
 from gleitzeitd.processes.supervisor import Supervisor
 
-PAUSE = 0.5
-"""Seconds between two looks at whose files are to be watched: of many that fail together each says so."""
+PAUSE = 10
+"""So many times as long as a look at whose files are to be watched takes is the pause before the next."""
 
 
 class Renewal:
@@ -49,12 +49,17 @@ class Renewal:
             tasks.start_soon(self._sources.run)
             while True:
                 self._news = anyio.Event()
-                wanted = defaultdict[str, frozenset[str]](frozenset)
-                for spec in (*filter(self._is_watched, self._specs()), *self._failed()):
-                    wanted[spec.name] |= self._files(spec)
-                self._sources.want(wanted)
+                began = anyio.current_time()
+                self._sources.want(self._wanted())
+                # Of many that fail together each says so.
+                await anyio.sleep((anyio.current_time() - began) * PAUSE)
                 await self._news.wait()
-                await anyio.sleep(PAUSE)
+
+    def _wanted(self) -> dict[str, frozenset[str]]:
+        wanted = defaultdict[str, frozenset[str]](frozenset)
+        for spec in (*filter(self._is_watched, self._specs()), *self._failed()):
+            wanted[spec.name] |= self._files(spec)
+        return wanted
 
     def _is_watched(self, spec: Spec) -> bool:
         processes = (instance.process for instance in self._supervisor.of(spec.name))

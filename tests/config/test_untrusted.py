@@ -70,7 +70,7 @@ def deep(path: Path) -> None:
 
 
 def deep_merges(path: Path) -> None:
-    levels = [f"  a{n}: &a{n} {{<<: {{a: *a{n - 1}}}}}\n" for n in range(1, 2000)]
+    levels = [f"  a{n}: &a{n} {{<<: {{a: *a{n - 1}}}}}\n" for n in range(1, 500)]
     path.write_text("".join(["providers:\n", "  a0: &a0 {x: 1}\n", *levels]))
 
 
@@ -90,11 +90,11 @@ TOLD: dict[str, tuple[Callable[[Path], object], str]] = {
     "mappings without end": (lambda path: path.write_text("{a: " * 100_000), "is nested more than 100 deep"),
     "a block without end": (lambda path: path.write_text("- " * 100_000), "is nested more than 100 deep"),
     "one long word": (
-        lambda path: path.write_text("x" * (LARGEST // 4)),
+        lambda path: path.write_text("x" * (LARGEST // 32)),
         "must be a mapping of keys to values",
     ),
     "one long line": (
-        lambda path: path.write_text("x " * (LARGEST // 16)),
+        lambda path: path.write_text("x " * (LARGEST // 128)),
         "must be a mapping of keys to values",
     ),
     "bytes": (lambda path: path.write_bytes(bytes(range(256)) * 100), "is not UTF-8: save the file as UTF-8"),
@@ -117,15 +117,15 @@ TOLD: dict[str, tuple[Callable[[Path], object], str]] = {
     "aliases that are deep together": (deep, "is nested more than 100 deep"),
     "merges that are deep together": (deep_merges, "is nested more than 100 deep"),
     "names of nobody": (
-        lambda path: path.write_text(providers("depends_on: [ghostN]", 3000)),
-        "and 2900 more mistakes",
+        lambda path: path.write_text(providers("depends_on: [ghostN]", 500)),
+        "and 400 more mistakes",
     ),
     "rings": (
         lambda path: path.write_text(
             "providers:\n"
             + "".join(
                 f"  x{n}: {{class: a.B, depends_on: y{n}}}\n  y{n}: {{class: a.B, depends_on: x{n}}}\n"
-                for n in range(3000)
+                for n in range(500)
             )
         ),
         "these wait for each other: x19 -> y19 -> x19",
@@ -133,15 +133,15 @@ TOLD: dict[str, tuple[Callable[[Path], object], str]] = {
     "mistakes beside what was put in": (
         lambda path: path.write_text(
             "providers: {p: {class: a.B, config: {"
-            + ", ".join(f"a{n}: '${{HOME:-x}}'" for n in range(10_000))
+            + ", ".join(f"a{n}: '${{HOME:-x}}'" for n in range(1500))
             + "}, env: {"
-            + ", ".join(f"b{n}: []" for n in range(10_000))
+            + ", ".join(f"b{n}: []" for n in range(1500))
             + "}}}"
         ),
-        "and 9900 more mistakes",
+        "and 1400 more mistakes",
     ),
     "unknown keys without end": (
-        lambda path: path.write_text("".join(f"k{n}: 1\n" for n in range(5000))),
+        lambda path: path.write_text("".join(f"k{n}: 1\n" for n in range(1000))),
         "unknown key",
     ),
 }
