@@ -25,10 +25,11 @@ from tests.control.conftest import PROBE, SLEEPER
 from tests.house import House, eventually, house
 
 SECRETS = {"words": "old words", "env": "old", "script": "exec sleep 1000"}
+AT_ONCE = {**SLEEPER, "start_seconds": 0.05}
 PROVIDERS = {
-    "steady": SLEEPER,
-    "told": {**SLEEPER, "description": "${file:words}"},
-    "renewed": {**SLEEPER, "env": {"VALUE": "${file:env}"}},
+    "steady": AT_ONCE,
+    "told": {**AT_ONCE, "description": "${file:words}"},
+    "renewed": {**AT_ONCE, "env": {"VALUE": "${file:env}"}},
     "scripted": {"command": ["sh", "-c", "${file:script}"], "start_seconds": 0.5},
 }
 NO_CHANGE: dict[str, object] = {

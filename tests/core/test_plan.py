@@ -282,7 +282,7 @@ def kept(before: House, after: House) -> House:
     return replace(after, specs=tuple(specs), server_url=before.server_url, settings=settings)
 
 
-@examples(300)
+@examples(100)
 @given(HOUSES, HOUSES)
 def test_a_plan_leads_to_exactly_the_second_house(before: House, after: House) -> None:
     found = plan(before, after)
@@ -291,7 +291,7 @@ def test_a_plan_leads_to_exactly_the_second_house(before: House, after: House) -
     assert list(found.house.by_name) == [spec.name for spec in after.specs]
 
 
-@examples(300)
+@examples(100)
 @given(HOUSES, HOUSES)
 def test_each_provider_has_one_step_with_exactly_the_keys_that_differ(before: House, after: House) -> None:
     found = plan(before, after)
@@ -308,7 +308,7 @@ def test_each_provider_has_one_step_with_exactly_the_keys_that_differ(before: Ho
         assert (step.action is Action.UNCHANGED) is (not step.keys)
 
 
-@examples(300)
+@examples(100)
 @given(HOUSES, st.randoms())
 def test_from_a_house_to_itself_there_is_nothing_to_do(house: House, random: Any) -> None:
     moved = [replace(spec, where="elsewhere.yaml:99") for spec in house.specs]
@@ -319,7 +319,7 @@ def test_from_a_house_to_itself_there_is_nothing_to_do(house: House, random: Any
     assert (found.live, found.later) == ((), ())
 
 
-@examples(300)
+@examples(100)
 @given(HOUSES, HOUSES)
 def test_a_plan_that_was_carried_out_has_nothing_left_to_do(before: House, after: House) -> None:
     found = plan(before, after)
@@ -332,7 +332,7 @@ def as_json(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-@examples(300)
+@examples(100)
 @given(st.dictionaries(st.sampled_from(KEYS), VALUE), st.dictionaries(st.sampled_from(KEYS), VALUE))
 def test_what_differs_is_the_same_seen_from_either_side(
     one: Mapping[str, Any], other: Mapping[str, Any]

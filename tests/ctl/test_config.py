@@ -7,6 +7,7 @@ import os
 import stat
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -92,8 +93,9 @@ def test_what_create_writes_may_hold_secrets_and_names_a_schema_that_is_there(
 
     path = tmp_path / "f.yaml"
     assert stat.S_IMODE(path.stat().st_mode) & 0o137 == 0
-    schema = path.read_text().partition("\n")[0].removeprefix("# yaml-language-server: $schema=file://")
-    assert json.loads(Path(schema).read_text())["type"] == "object"
+    uri = path.read_text().partition("\n")[0].removeprefix("# yaml-language-server: $schema=")
+    schema = Path(unquote(urlsplit(uri).path))
+    assert json.loads(schema.read_text())["type"] == "object"
     assert os.listdir(tmp_path) == ["f.yaml"]
 
 
