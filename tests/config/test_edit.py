@@ -377,7 +377,7 @@ def reached(data: Any, path: Where) -> Any:
     return None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(edit=edits(), line_end=st.sampled_from(["\n", "\r\n"]), is_ended=st.booleans())
 def test_any_edit_of_any_text_says_what_was_set_and_keeps_all_other_lines(
     edit: tuple[Written, dict[str, Any], Where, Any], line_end: str, is_ended: bool

@@ -457,7 +457,7 @@ def test_a_credential_is_a_name_and_somebody_has_to_hand_it_over(
     assert sentence in mistake
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(value=st.text(st.characters(codec="utf-8", exclude_characters="\0")))
 def test_no_value_changes_the_structure(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
     directory = tmp_path_factory.getbasetemp()

@@ -227,7 +227,7 @@ def test_what_is_taken_out_is_started_by_nobody(tmp_path: Path) -> None:
             h.client.post(f"/v1/{action}", {**body, "rolling": True} if rolling else body, 30)
         (tmp_path / "let-go").touch()
         becomes(lambda: list(views(h)), ["stays"], "instances")
-        assert "name=gone was=STOPPING now=STOPPED" in h.said()
+        eventually(lambda: "name=gone was=STOPPING now=STOPPED" in h.said(), "its end is told")
         assert h.said().count("name=gone was=STOPPED now=STARTING") == 1
         assert len(h.left_behind()) == 1
 
