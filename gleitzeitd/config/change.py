@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gleitzeitd.config.block import hint
+from gleitzeitd.config.block import hint, written
 from gleitzeitd.config.document import compose
 from gleitzeitd.config.edit import line_of, set_value
 from gleitzeitd.config.evaluate import evaluate
@@ -136,14 +136,14 @@ class Config:
         return self.sources[0]
 
     def _now(self, path: Path) -> Any:
-        return _at(self._holder(path).data, path)
+        return written(self._holder(path).data, path)
 
     def _with_numbers(self, path: Sequence[str]) -> Path:
         """The path with a number for each part that counts the items of a list."""
         data, found = self._holder(tuple(path)).data, list[str | int]()
         for part in path:
             found.append(int(part) if isinstance(data, list) and part.isdecimal() else part)
-            data = _at(data, tuple(found[-1:]))
+            data = written(data, tuple(found[-1:]))
         return tuple(found)
 
     def _names(self) -> list[str]:
@@ -172,12 +172,3 @@ def _without_place(problem: str, files: Iterable[str], changed: Sequence[Path]) 
     place = rf"(?:{'|'.join(map(re.escape, files))}):\d+:\d+: "
     found = re.match(rf"{place}(?=(?:{keys})[.:])", problem)
     return problem[found.end() :] if changed and found else problem
-
-
-def _at(data: Any, path: Path) -> Any:
-    for part in path:
-        try:
-            data = data[part]
-        except (LookupError, TypeError):
-            return None
-    return data

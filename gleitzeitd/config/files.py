@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from glob import escape, glob
+from contextlib import suppress
 
-from gleitzeitd.config.gather import DIRECTORY, gather
+from gleitzeitd.config.gather import DIRECTORY, gather, is_one
 from gleitzeitd.config.rewrite import RewriteError, replace
 from gleitzeitd.config.source import read_bytes
 from gleitzeitd.core.errors import ConfigError
 
 ASIDE = ".rolled-back"
-ENDINGS = (".yaml", ".yml")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -51,10 +50,11 @@ def write_back(
 
 def _there(main: str) -> dict[str, bytes | None]:
     """What is at the paths of the config's files; None for what cannot be read."""
-    beside = os.path.join(escape(os.path.dirname(main)), DIRECTORY)
-    found = [path for ending in ENDINGS for path in glob(os.path.join(beside, f"[!#]*{ending}"))]
-    files = [path for path in found if not os.path.isdir(path)]
-    return {path: _held(path) for path in (main, *sorted(files)) if os.path.lexists(path)}
+    found = [main] if os.path.lexists(main) else []
+    # Whatever is wrong with that directory, there is nothing in it to be put back or aside.
+    with suppress(OSError), os.scandir(os.path.join(os.path.dirname(main), DIRECTORY)) as entries:
+        found += sorted(entry.path for entry in entries if is_one(entry))
+    return {path: _held(path) for path in found}
 
 
 def _holds(version: Mapping[str, str], name: str, raw: bytes) -> bool:

@@ -34,7 +34,7 @@ def _beside(directory: str) -> Iterator[str]:
     """The files of providers in the directory, by name; what an editor leaves there is none of them."""
     try:
         with os.scandir(directory) as entries:
-            found = sorted(entry.name for entry in entries if _is_one(entry))
+            found = sorted(entry.name for entry in entries if is_one(entry))
     except FileNotFoundError:
         return
     except NotADirectoryError as exc:
@@ -47,7 +47,8 @@ def _beside(directory: str) -> Iterator[str]:
         yield os.path.join(directory, name)
 
 
-def _is_one(entry: os.DirEntry[str]) -> bool:
+def is_one(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of that directory is a file of providers, by its name and kind."""
     is_named = entry.name.endswith(_ENDINGS) and not entry.name.startswith((".", "#"))
     # A link that leads nowhere is one: to read it tells which it is.
     return is_named and not os.path.isdir(entry.path)

@@ -20,8 +20,10 @@ Given = TypeVarTuple("Given")
 
 
 class Ahead:
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, is_new: Callable[[], bool]) -> None:
+        """`is_new`: whether it is another than was taken over; may raise ConfigError."""
         self._path = path
+        self._is_new = is_new
         self._begun = anyio.Event()
         self._turn = anyio.Lock()
         self._found: House | None = None
@@ -37,7 +39,14 @@ class Ahead:
             async with self._turn:
                 self._begun = anyio.Event()
                 # What is wrong with it now may be mended by the rest of the save.
-                self._found = await off_the_loop(_if_valid, self._path)
+                self._found = await off_the_loop(self._if_valid)
+
+    def _if_valid(self) -> House | None:
+        try:
+            return _load(self._path) if self._is_new() else None
+        except ConfigError:
+            # It is read again when the save has settled, and told then.
+            return None
 
     async def read(self, mark: bytes) -> House:
         """What the file of that mark wants. Raises ConfigError."""
@@ -51,14 +60,6 @@ class Ahead:
 async def off_the_loop(function: Callable[[*Given], Made], *given: *Given) -> Made:
     """What the function makes, in a thread. A daemon that ends does not wait for a disk that hangs."""
     return await to_thread.run_sync(function, *given, abandon_on_cancel=True)
-
-
-def _if_valid(path: str) -> House | None:
-    try:
-        return _load(path)
-    except ConfigError:
-        # It is read again when the save has settled, and told then.
-        return None
 
 
 def _load(path: str) -> House:

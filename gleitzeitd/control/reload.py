@@ -80,7 +80,7 @@ class Reload:
         self.changes = Changes(supervisor, schema.is_live, known, self._settled)
         self._applied = applied
         self._news = news
-        self._ahead = Ahead(house.path)
+        self._ahead = Ahead(house.path, self._is_new)
         self._is_asked = False
         self._saved = anyio.Event()
         self._turn = anyio.Lock()
@@ -107,11 +107,7 @@ class Reload:
                 await self._saved.wait()
                 self._saved = anyio.Event()
                 again, self._is_asked = self._is_asked, False
-                try:
-                    await self.reload(again=again)
-                except Exception:
-                    # The providers must not pay for a mistake of ours with their file.
-                    log.exception("reload failed")
+                await self.reload(again=again)
 
     async def reload(self, *, dry: bool = False, again: bool = True) -> Reloaded:
         """Read the file, and begin what it asks for; `dry`: only say what that would be; `again`: what failed
@@ -131,6 +127,10 @@ class Reload:
             reloaded = self._carry_out(plan)
             await self._remember(summary(plan))
             return reloaded
+
+    def _is_new(self) -> bool:
+        """Whether the file is another than was taken over. Raises ConfigError."""
+        return fingerprint(self.house.path, self.house.secrets) != self.house.mark
 
     async def _plan(self, wanted: House) -> Plan:
         """From what is wanted now to what the file wants."""
@@ -176,7 +176,7 @@ class Reload:
         earlier = (version.number for version in self.history.versions() if version.fingerprint == mark)
         same, files = next(earlier, None), texts(self.house.path)
         # What was saved since is the next version.
-        if fingerprint(self.house.path, self.house.secrets) == self.house.mark:
+        if not self._is_new():
             self.history.add(files, f"{what}, as version {same}" if same else what, mark)
 
     def renew(self, provider: str) -> None:
@@ -215,18 +215,20 @@ def mistakes(plan: Plan) -> tuple[str, ...]:
     return tuple(mistake for step in plan.steps for mistake in step.mistakes)
 
 
-def told(plan: Plan) -> dict[str, Any]:
+def _named(plan: Plan) -> dict[Action, list[str]]:
     """The names of the providers by what becomes of them; not of those that stay as they are."""
-    names = {action: [step.name for step in plan.of(action)] for action in Action}
-    return {
-        action.replace(" ", "_"): found for action, found in names.items() if found and action != "unchanged"
-    }
+    names = {a: [step.name for step in plan.of(a)] for a in Action if a is not Action.UNCHANGED}
+    return {action: found for action, found in names.items() if found}
+
+
+def told(plan: Plan) -> dict[str, Any]:
+    """The same as fields of the log."""
+    return {action.replace(" ", "_"): found for action, found in _named(plan).items()}
 
 
 def summary(plan: Plan) -> str:
     """Such as `added: echo; restart: a, b, c and 2 more`."""
-    names = {action: [step.name for step in plan.of(action)] for action in Action}
-    said = [f"{a}: {_listed(found)}" for a, found in names.items() if found and a is not Action.UNCHANGED]
+    said = [f"{action}: {_listed(found)}" for action, found in _named(plan).items()]
     keys = [f"global.{key}" for key in (*plan.live, *plan.later)]
     return "; ".join([*said, *keys]) or "nothing changed for any provider"
 
