@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Self
 
 import anyio
 import structlog
@@ -20,15 +17,15 @@ from gleitzeit_extensions.protocol import BACKLOG, MAX_FRAME, PROTO, CallError
 from gleitzeit_extensions.version import VERSION
 from gleitzeitd.control import views
 from gleitzeitd.control.bodies import body_of, flag_of, names_of, seconds_of
+from gleitzeitd.control.calls import CallRoutes
 from gleitzeitd.control.config import ConfigRoutes
 from gleitzeitd.control.health import health
+from gleitzeitd.control.jsonlines import JsonLines
 from gleitzeitd.control.logs import Tail
 from gleitzeitd.control.names import chosen
 from gleitzeitd.control.peers import Role, demand
 from gleitzeitd.control.reload import Reload
 from gleitzeitd.control.steering import ORDERS, roll, steer
-from gleitzeitd.hub.callers import read_request
-from gleitzeitd.hub.calls import Request
 from gleitzeitd.hub.door import Door
 from gleitzeitd.hub.server import Hub
 from gleitzeitd.processes.supervisor import Supervisor
@@ -57,6 +54,7 @@ class Control:
         self._hub = hub
         self._about = about
         self._reload = reload
+        self._calls = CallRoutes(hub)
         self._config = ConfigRoutes(reload, self._demand_running)
         self._busy = set[object]()
         """The connections with a request in hand."""
@@ -111,8 +109,7 @@ class Control:
             web.get("/v1/why", self._why),
             web.get("/v1/providers", self._providers),
             web.get("/v1/providers/{name}/health", self._health),
-            web.post("/v1/providers/{name}/invoke", self._invoke),
-            web.post("/v1/providers/{name}/stream", self._stream),
+            *self._calls.routes(),
             *self._config.routes(),
             web.post("/v1/shutdown", self._shutdown),
         ]
@@ -200,63 +197,10 @@ class Control:
         demand(request, Role.OPERATOR)
         return web.json_response(await health(self._supervisor, self._hub, request.match_info["name"]))
 
-    async def _invoke(self, request: web.Request) -> web.Response:
-        asked = await _request(request)
-        text = _encoded({"result": await self._hub.router.invoke(asked)})
-        return web.Response(text=text, content_type="application/json")
-
-    async def _stream(self, request: web.Request) -> web.StreamResponse:
-        asked = await _request(request)
-        async with self._hub.router.stream(asked) as reading:
-            # The first frame decides the status: until then an error is a plain one.
-            items = await reading.frame()
-            async with JsonLines.answering(request) as lines:
-                try:
-                    while items is not None:
-                        for item in items:
-                            await lines.write({"item": item})
-                        items = await reading.frame()
-                    await lines.write({"end": {"frames": reading.frames}})
-                except CallError as exc:
-                    await lines.write({"error": exc.wire()})
-        return lines.response
-
     async def _shutdown(self, request: web.Request) -> web.Response:
         demand(request, Role.OWNER)
         self._about.shutdown.set()
         return web.json_response({}, status=202)
-
-
-@dataclass(frozen=True, slots=True)
-class JsonLines:
-    """An answer of JSON lines; each write waits until the reader has room."""
-
-    response: web.StreamResponse
-
-    @classmethod
-    @asynccontextmanager
-    async def answering(cls, request: web.Request) -> AsyncIterator[Self]:
-        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-        response.enable_chunked_encoding()
-        await response.prepare(request)
-        yield cls(response)
-        await response.write_eof()
-
-    async def write(self, line: dict[str, Any]) -> None:
-        await self.response.write(_encoded(line).encode() + b"\n")
-
-
-def _encoded(answer: dict[str, Any]) -> str:
-    """Raises CallError for what a provider answered with that is not JSON."""
-    try:
-        return json.dumps(answer)
-    except (TypeError, ValueError, RecursionError) as exc:
-        raise CallError("protocol", f"the provider answered with what is not JSON: {exc}") from exc
-
-
-async def _request(request: web.Request) -> Request:
-    demand(request, Role.OPERATOR)
-    return read_request(await body_of(request), request.match_info["name"])
 
 
 @web.middleware

@@ -1,8 +1,8 @@
-"""Those who call over Socket.IO: their calls are answered or streamed, and cancelled when they leave."""
+"""The namespace `/clients`: calls that are answered or streamed, and cancelled when the caller leaves."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
@@ -10,6 +10,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from gleitzeit_extensions.protocol import WINDOW, CallError, Wire
+from gleitzeitd.hub.admission import Admission
 from gleitzeitd.hub.calls import Request
 from gleitzeitd.hub.router import Router
 
@@ -40,16 +41,28 @@ class Progress:
 
 
 class Callers:
-    def __init__(self, router: Router, tasks: TaskGroup, emit: Emit) -> None:
+    def __init__(self, router: Router, admission: Admission, tasks: TaskGroup, emit: Emit) -> None:
+        """`emit(sid, event, data)` is of this namespace."""
         self._router = router
+        self._admission = admission
         self._tasks = tasks
         self._emit = emit
         self._progress: dict[str, dict[str, Progress]] = {}
 
-    def events(self) -> dict[str, Callable[..., Awaitable[None]]]:
-        return {"invoke": self._invoke, "credit": self._credit, "cancel": self._cancel}
+    def handlers(self) -> dict[str, Callable[..., Awaitable[None]]]:
+        """What takes each event."""
+        return {
+            "connect": self._connect,
+            "disconnect": self._disconnected,
+            "invoke": self._invoke,
+            "credit": self._credit,
+            "cancel": self._cancel,
+        }
 
-    def left(self, sid: str) -> None:
+    async def _connect(self, sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
+        self._admission.caller(environ, auth)
+
+    async def _disconnected(self, sid: str, *_: object) -> None:
         for progress in self._progress.pop(sid, {}).values():
             progress.scope.cancel()
 

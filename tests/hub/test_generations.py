@@ -354,7 +354,7 @@ async def test_what_is_asked_seldom_is_asked_as_often_as_is_wanted_then() -> Non
 async def test_what_is_not_to_be_asked_any_more_is_left_alone(health: Check | None) -> None:
     async with site(asked_every(3600)) as hub:
         await life(hub, 1)
-        watches = hub.hub._watches
+        watches = hub.hub._providers._watches
         (watched,) = watches.values()
         hub.hub.know(replace(spec(), health=health))
         assert (watches, watched.scope.cancel_called) == ({}, True)
@@ -363,9 +363,9 @@ async def test_what_is_not_to_be_asked_any_more_is_left_alone(health: Check | No
 async def test_what_is_asked_as_it_is_wanted_already_is_not_disturbed() -> None:
     async with site(asked_every(3600)) as hub:
         await life(hub, 1)
-        before = dict(hub.hub._watches)
+        before = dict(hub.hub._providers._watches)
         hub.hub.know(replace(asked_every(3600), description="another"))
-        assert hub.hub._watches == before
+        assert hub.hub._providers._watches == before
         assert not any(watched.scope.cancel_called for watched in before.values())
 
 
