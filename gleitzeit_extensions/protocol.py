@@ -19,7 +19,10 @@ TRANSPORT_LIMIT = MAX_FRAME + 64 * 1024
 """Bytes at which the transport itself cuts: above `MAX_FRAME`, so that our own error comes first."""
 
 WINDOW = 64
-"""Chunk frames of one stream that may be under way before the receiver grants more."""
+"""Credits of one stream that its sender has before the receiver grants more."""
+
+CREDIT_BYTES = 16 * 1024
+"""Bytes of JSON that a chunk may have for each credit; so a window is at most 1 MiB."""
 
 PING_INTERVAL = 4
 PING_TIMEOUT = 4
@@ -30,6 +33,11 @@ BACKLOG = 1024
 
 CANCEL_GRACE = 2.0
 """Seconds a provider has to end a call it was told to cancel."""
+
+
+def cost(size: int) -> int:
+    """Credits that a chunk whose payload has `size` bytes of JSON costs: at least one."""
+    return max(1, -(-size // CREDIT_BYTES))
 
 
 class Code(NamedTuple):
@@ -45,12 +53,19 @@ CODES: dict[str, Code] = {
     "unauthenticated": Code(401, 8, False),
     "forbidden": Code(403, 8, False),
     "not_found.provider": Code(404, 4, False),
+    "not_found.model": Code(404, 4, False),
+    "not_found.capability": Code(404, 4, False),
     "not_found.method": Code(404, 4, False),
     "conflict": Code(409, 1, False),
     "too_large": Code(413, 1, False),
+    "context_too_long": Code(400, 6, False),
+    "content_filtered": Code(400, 6, False),
+    "rate_limited": Code(429, 5, True),
     "overloaded": Code(503, 5, True),
     "no_instance": Code(503, 5, True),
+    "unavailable": Code(503, 6, True),
     "deadline_exceeded": Code(504, 7, True),
+    "stalled": Code(504, 7, True),
     "cancelled": Code(499, 1, False),
     "instance_lost": Code(502, 6, True),
     "provider_error": Code(502, 6, False),
