@@ -25,4 +25,4 @@ class Meter:
         """A call went on to another provider by a fallback chain."""
 
     def turned_away(self, code: str) -> None:
-        """Somebody was not let in: `unauthenticated`, `forbidden`, `rate_limited`, `overloaded`, `protocol`."""
+        """Somebody was not let in: the code of the refusal."""
