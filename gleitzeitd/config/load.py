@@ -6,14 +6,15 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 
+from gleitzeitd.config import schema
 from gleitzeitd.config.document import compose
 from gleitzeitd.config.evaluate import Evaluated, Judged, evaluate
 from gleitzeitd.config.gather import Files, gather
-from gleitzeitd.config.lookups import Outside, Secret, read_secret
+from gleitzeitd.config.lookups import Outside, Secret, beside, read_secret
 from gleitzeitd.config.settings import settings
 from gleitzeitd.config.wanted import spec
 from gleitzeitd.core.errors import ConfigError
-from gleitzeitd.core.spec import House, Spec
+from gleitzeitd.core.spec import House, Spec, Tls
 
 NAMES = ("config/providers.yaml", "providers.yaml")
 
@@ -51,17 +52,24 @@ def load(path: str) -> House:
         path=path,
         specs=tuple(map(_spec, enabled)),
         server_url=common.default_server_url.rstrip("/"),
+        tls=_tls(path, common.hub.tls),
+        max_connections=common.hub.max_connections,
         auto_start=common.auto_start,
         parallel_starts=common.parallel_starts,
         disabled=frozenset(judged.block.name for judged in disabled),
         settings={
             "auto_start": common.auto_start,
             "default_server_url": common.default_server_url.rstrip("/"),
+            "hub": common.hub.model_dump(),
             "parallel_starts": common.parallel_starts,
         },
         secrets=tuple(secrets),
         mark=_mark(files, secrets),
     )
+
+
+def _tls(path: str, given: schema.Tls | None) -> Tls | None:
+    return None if given is None else Tls(beside(path, given.certificate), beside(path, given.key))
 
 
 def evaluated(path: str, files: Files) -> tuple[Evaluated, Mapping[str, Secret]]:

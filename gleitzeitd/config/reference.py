@@ -13,11 +13,11 @@ from typing import Any
 
 from gleitzeitd.config.json_schema import DEFINITIONS, Node, schema
 from gleitzeitd.config.schema import RELOAD, Reload
-from gleitzeitd.config.values import SIZES, TIMES
+from gleitzeitd.config.values import CHAINS, SIZES, TIMES
 
 SECTION = "section"
 _PLAIN = re.compile(r"(?!(?:true|false|yes|no|on|off|null)$)[A-Za-z/.][\w./:#-]*", re.IGNORECASE)
-_MAPPINGS = ("mapping", "keys of a provider")
+_MAPPINGS = ("mapping", "keys of a provider", CHAINS)
 _KINDS = {
     "array": "list of texts",
     "boolean": "true or false",
@@ -116,5 +116,7 @@ def _default(node: Node, kind: str) -> str | None:
         return shown(node["default"], kind)
     if "anyOf" in node and {"type": "null"} in node["anyOf"] and kind not in _MAPPINGS:
         return None
+    if node.get("type") == "string":
+        return None  # It has to be given.
     is_list = any(form.get("type") == "array" for form in node.get("anyOf", [node]))
     return "[]" if is_list else None if kind == SECTION else "{}"

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from urllib.parse import urlsplit
 
-from gleitzeitd.config import checks, commands, dependencies, environment, rights
+from gleitzeitd.config import checks, commands, dependencies, environment, rights, routes
 from gleitzeitd.config.block import Block, written
 from gleitzeitd.config.document import Document
 from gleitzeitd.config.lookups import interpreter
@@ -42,11 +42,21 @@ def review(common: Block, blocks: list[Block], names: Collection[str]) -> Iterat
     for rule_of_all in OF_ALL:
         yield from rule_of_all(enabled)
     yield from dependencies.problems(blocks, names)
+    yield from routes.problems(blocks, names)
 
 
 def _server_url(common: Block, url: object) -> Iterator[Problem]:
-    if isinstance(url, str) and not _is_address(url):
+    tls = common.section("hub").get("tls")
+    if not isinstance(url, str):
+        return
+    if not _is_address(url):
         yield common.problem(("default_server_url",), f"must look like {DEFAULT_SERVER_URL}")
+    elif tls is not None and not url.startswith("https:"):
+        sentence = "begins with http://, but global.hub.tls is given: write https://, or leave tls out"
+        yield common.problem(("default_server_url",), sentence)
+    elif tls is None and url.startswith("https:"):
+        sentence = "begins with https://: give global.hub.tls {certificate, key}, too, or write http://"
+        yield common.problem(("default_server_url",), sentence)
 
 
 def _name(document: Document, name: str) -> Iterator[Problem]:
@@ -132,4 +142,4 @@ def _is_address(url: str) -> bool:
         host, _ = (parts.hostname or "").encode("idna"), parts.port
     except ValueError:
         return False
-    return parts.scheme == "http" and bool(host) and parts.path in ("", "/")
+    return parts.scheme in ("http", "https") and bool(host) and parts.path in ("", "/")

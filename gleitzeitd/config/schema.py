@@ -15,6 +15,7 @@ from gleitzeitd.config.values import (
     Command,
     Cores,
     Duration,
+    Fallbacks,
     Flag,
     Inherited,
     Kind,
@@ -22,11 +23,13 @@ from gleitzeitd.config.values import (
     Schedule,
     Size,
     StopSignal,
+    Strategic,
     Texts,
     Variable,
+    Weight,
     refuse,
 )
-from gleitzeitd.core.spec import CheckKind
+from gleitzeitd.core.spec import CheckKind, Strategy
 
 DEFAULT_SERVER_URL = "http://localhost:8000"
 RELOAD = "x-reload"
@@ -89,9 +92,27 @@ class Routing(Section):
     """How calls reach a provider."""
 
     timeout: Duration = Field(120.0, gt=0, description="Time a call may take when the caller names none.")
+    stall_timeout: Duration = Field(60.0, gt=0, description="Time that a stream may be silent.")
     concurrency: int = Field(64, ge=1, le=100_000, description="Calls that one instance is given at once.")
     queue: int = Field(1000, ge=0, le=1_000_000, description="Calls that may wait for a free slot.")
     idempotent: Flag = Field(False, description="Every call may be sent again after a crash.")
+    strategy: Strategic = Field(
+        Strategy.LEAST_BUSY,
+        description="Which instance is given a call: `least-busy`, `round-robin`, `random`, `weighted`, "
+        "`latency`, `priority` (the first by name) or `sticky` (one for each session).",
+    )
+    priority: int = Field(
+        0, ge=-1000, le=1000, description="Of providers that offer the same, the lowest number goes first."
+    )
+    weight: Weight = Field(1.0, description="Its share of the calls under the strategy `weighted`.")
+    aliases: dict[str, str] = Field(
+        default_factory=dict, description="Further names of its models: alias to model."
+    )
+    fallbacks: Fallbacks = Field(
+        default_factory=list,
+        description="Models or providers that are tried when it fails, in their order: a list, or one for "
+        "each class of errors.",
+    )
 
 
 class Check(Section):
@@ -251,6 +272,26 @@ class Defaults(Common):
     """What a provider has where its own block says nothing: mappings are merged, all else is replaced."""
 
 
+class Tls(Section):
+    """What the hub shows who connects by TCP. A change takes a new daemon, as does a renewed certificate."""
+
+    certificate: str = Field(
+        description="PEM file of the certificate and those of its issuers, relative to the config file."
+    )
+    key: str = Field(description="PEM file of its key, without a passphrase, relative to the config file.")
+
+
+class HubSection(Section):
+    """Who connects to the hub."""
+
+    max_connections: int = Field(
+        10_000, ge=1, le=1_000_000, description="Connections by TCP at once; further ones are refused."
+    )
+    tls: Tls | None = Field(
+        None, description="For the TCP sockets, which then speak TLS 1.2 or newer, and https only."
+    )
+
+
 class Global(Section):
     """Settings for the daemon and for every provider."""
 
@@ -280,6 +321,11 @@ class Global(Section):
     default_server_url: str = Field(
         DEFAULT_SERVER_URL,
         description="Where the hub listens; localhost means both loopbacks.",
+        json_schema_extra=DAEMON,
+    )
+    hub: HubSection = Field(
+        default_factory=HubSection,
+        description="Who connects to the hub.",
         json_schema_extra=DAEMON,
     )
     retry_fatal_every: Duration = Field(

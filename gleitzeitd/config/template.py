@@ -63,14 +63,22 @@ EXAMPLES = {
     "limits.processes": "100",
     "limits.cpu": "1.5",
     "limits.max_rss": "1500MiB",
+    "hub.tls.certificate": "/etc/gleitzeit/hub.pem",
+    "hub.tls.key": "/etc/gleitzeit/hub.key",
 }
 """Of what has no default."""
+LEFT_OUT = ("hub", "tls")
+"""What the daemon itself does without, unless it is told."""
 
 
 def template(schema: str | None = None) -> str:
     """The text of the file; `schema` says where an editor finds the JSON Schema."""
     common = {key.path: key.default for key in keys("Global")}
-    told = "".join(f"  {line}\n" for key in keys("Global") for line in _lines(key, key.default))
+    told = "".join(
+        f"  {'# ' if key.path[:2] == LEFT_OUT else ''}{line}\n"
+        for key in keys("Global")
+        for line in _lines(key, key.default or EXAMPLES.get(".".join(key.path)))
+    )
     shown = "".join(
         f"  #   {line}\n"
         for key in keys("Provider")

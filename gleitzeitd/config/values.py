@@ -14,7 +14,8 @@ from pydantic_core.core_schema import CoreSchema
 
 from gleitzeitd.config.schedule import wrong_with
 from gleitzeitd.config.written import as_written
-from gleitzeitd.core.spec import CheckKind, Policy
+from gleitzeitd.core.failover import DEFAULT
+from gleitzeitd.core.spec import CheckKind, Policy, Strategy
 
 TIMES = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
@@ -70,6 +71,22 @@ def _cores(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         refuse("cores", "must be a number of cores such as 0.5")
     return value
+
+
+def _weight(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        refuse("weight", "must be a number such as 0.5")
+    return value
+
+
+def _fallbacks(value: Any) -> Any:
+    """A list where it is the only one: `default` is what a list without a class means."""
+    if value is None or isinstance(value, str) or is_texts(value):
+        return _texts(value or [])
+    chains = {key: _texts(chain) for key, chain in value.items()} if isinstance(value, dict) else {"": None}
+    if not all(map(is_texts, chains.values())):
+        refuse("fallbacks", "must be a list of models or providers, or such a list for each class of errors")
+    return chains[DEFAULT] if chains.keys() == {DEFAULT} else chains
 
 
 def _signal(value: Any) -> Any:
@@ -129,6 +146,7 @@ def _text(pattern: str) -> dict[str, Any]:
     return {"type": "string", "pattern": f"^{pattern}$"}
 
 
+CHAINS = "list of texts, or one for each class"
 _TEXT = {"type": "string"}
 _LIST = {"type": "array", "items": _TEXT}
 _ANY_CASE = "|".join("".join(f"[{char.upper()}{char}]" for char in word) for word in _BOOLEANS)
@@ -165,6 +183,21 @@ Cores = Annotated[
     BeforeValidator(_cores),
     Field(gt=0, le=10_000, allow_inf_nan=False),
 ]
+Weight = Annotated[
+    float,
+    BeforeValidator(_weight),
+    Field(gt=0, le=1_000_000, allow_inf_nan=False),
+]
+Fallbacks = Annotated[
+    list[str] | dict[str, list[str]],
+    BeforeValidator(_fallbacks),
+    _either(
+        CHAINS,
+        _LIST,
+        _TEXT,
+        {"type": "object", "additionalProperties": {"anyOf": [_LIST, _TEXT]}},
+    ),
+]
 StopSignal = Annotated[
     signals.Signals,
     BeforeValidator(_signal),
@@ -172,6 +205,7 @@ StopSignal = Annotated[
 ]
 Choice = Annotated[Policy, Field(strict=False)]
 Kind = Annotated[CheckKind, Field(strict=False)]
+Strategic = Annotated[Strategy, Field(strict=False)]
 Command = Annotated[list[str] | str, BeforeValidator(_command), _either("command", _LIST, _TEXT)]
 Variable = Annotated[
     str, BeforeValidator(_variable), WithJsonSchema({"type": ["string", "number", "boolean"]})

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from gleitzeitd.config import schema
 from gleitzeitd.config.commands import argv_of
+from gleitzeitd.core.failover import DEFAULT
 from gleitzeitd.core.spec import (
     Check,
     CheckKind,
@@ -34,7 +35,7 @@ def spec(
         type=provider.type,
         target=_target(provider),
         rules=_rules(provider),
-        routing=Routing(**dict(provider.routing)),
+        routing=_routing(name, provider.routing),
         config=provider.config,
         description=provider.description,
         auto_discover_models=provider.auto_discover_models,
@@ -86,6 +87,14 @@ def _rules(provider: schema.Provider) -> Rules:
         stop_timeout=stop.timeout,
         drain_timeout=stop.drain_timeout,
     )
+
+
+def _routing(name: str, routing: schema.Routing) -> Routing:
+    given = routing.fallbacks
+    chains = given if isinstance(given, dict) else {DEFAULT: given} if given else {}
+    # What all providers fall back to does not fall back to itself.
+    fallbacks = {key: tuple(target for target in chain if target != name) for key, chain in chains.items()}
+    return Routing(**{**dict(routing), "fallbacks": fallbacks})
 
 
 def _ready(provider: schema.Provider) -> Check | None:

@@ -93,14 +93,36 @@ class Rules:
     drain_timeout: float = 5.0
 
 
+class Strategy(StrEnum):
+    """Which of the instances that can take a call is given it."""
+
+    LEAST_BUSY = "least-busy"
+    ROUND_ROBIN = "round-robin"
+    RANDOM = "random"
+    WEIGHTED = "weighted"
+    LATENCY = "latency"
+    PRIORITY = "priority"
+    STICKY = "sticky"
+
+
 @dataclass(frozen=True, slots=True)
 class Routing:
     """How calls reach one provider. Times are seconds."""
 
     timeout: float = 120.0
+    stall_timeout: float = 60.0
+    """How long a stream may be silent."""
     concurrency: int = 64
     queue: int = 1000
     idempotent: bool = False
+    strategy: Strategy = Strategy.LEAST_BUSY
+    priority: int = 0
+    """Of providers that share calls, those with the lowest number are given them first."""
+    weight: float = 1.0
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Further names of its models: alias to model."""
+    fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """A class of errors, or `default`, to the targets that are tried then, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +232,23 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """Files in PEM, by their full paths."""
+
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """Everything that one config file wants."""
 
     path: str
     specs: tuple[Spec, ...]
     server_url: str = "http://localhost:8000"
+    tls: Tls | None = None
+    max_connections: int = 10_000
+    """That the hub has at once by TCP."""
     auto_start: bool = True
     parallel_starts: int = 8
     """Instances that may be STARTING at once."""

@@ -18,6 +18,8 @@ TEXT = "must be text"
 NAMES = "must be true or a list of names of variables"
 VALUE = "must be text, a number, true or false"
 MAPPING = "must be a mapping of keys to values"
+STRATEGY = "must be 'least-busy', 'round-robin', 'random', 'weighted', 'latency', 'priority' or 'sticky'"
+CHAIN = "must be a list of models or providers, or such a list for each class of errors"
 SECONDS = 'must be a number of seconds or a duration like "30s"'
 DURATION = 'must be seconds or a duration like "30s", "5m" or "1h"'
 SIGNALS = "must be one of SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGKILL"
@@ -86,6 +88,20 @@ WRONG = [
     ("providers.p.routing.concurrency", "100001", "must be at most 100000, not 100001"),
     ("providers.p.routing.queue", "1000001", "must be at most 1000000, not 1000001"),
     ("providers.p.routing.idempotent", "sometimes", f'{FLAG}, not "sometimes"'),
+    ("providers.p.routing.stall_timeout", "never", f'{DURATION}, not "never"'),
+    ("providers.p.routing.strategy", "fastest", f'{STRATEGY}, not "fastest"'),
+    ("providers.p.routing.strategy", "LEAST_BUSY", f'{STRATEGY}, not "LEAST_BUSY"'),
+    ("providers.p.routing.priority", "high", f'{WHOLE}, not "high"'),
+    ("providers.p.routing.weight", "0", "must be more than 0, not 0"),
+    ("providers.p.routing.weight", "-1.5", "must be more than 0, not -1.5"),
+    ("providers.p.routing.weight", "heavy", 'must be a number such as 0.5, not "heavy"'),
+    ("providers.p.routing.weight", ".inf", "must be at most 1000000, not .inf"),
+    ("providers.p.routing.aliases", "[fast]", MAPPING),
+    ("providers.p.routing.aliases.fast", "[gpt]", TEXT),
+    ("providers.p.routing.aliases.fast", "4", f"{TEXT}, not 4"),
+    ("providers.p.routing.fallbacks", "5", f"{CHAIN}, not 5"),
+    ("providers.p.routing.fallbacks", "[1]", CHAIN),
+    ("providers.p.routing.fallbacks", "{default: {a: b}}", CHAIN),
     ("providers.p.env", "[A=B]", MAPPING),
     ("providers.p.env.A", "[1]", VALUE),
     ("providers.p.env.A", "{str: 5}", VALUE),
@@ -237,8 +253,8 @@ UNKNOWN = {
     "in global, unlike any": (
         setting("global.x", "3"),
         "2:3: global.x: unknown key (known are auto_restart, auto_start, connection_timeout,"
-        " default_server_url, defaults, health_check_interval, logs, max_retry_attempts, parallel_starts,"
-        " retry_fatal_every)",
+        " default_server_url, defaults, health_check_interval, hub, logs, max_retry_attempts,"
+        " parallel_starts, retry_fatal_every)",
     ),
     "in a provider": (
         setting("providers.p.enabeld", "true"),
@@ -397,7 +413,6 @@ def test_the_same_address_may_be_said_twice(tmp_path: Path, url: str) -> None:
     "url",
     [
         "localhost:8000",
-        "https://localhost:8000",
         "http://",
         "http://localhost:99999",
         "http://localhost:http",

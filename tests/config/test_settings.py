@@ -26,6 +26,8 @@ from gleitzeitd.core.spec import (
     Routing,
     Rules,
     Spec,
+    Strategy,
+    Tls,
     Update,
 )
 from tests.config.mistaken import setting
@@ -59,7 +61,10 @@ def own(name: str) -> Callable[[House], Any]:
 
 ME = (str(os.geteuid()), str(os.getegid()))
 # What has to be there beside a key, for it to have its effect.
-NEEDED = {"providers.p.depends_on": "  q: {class: module.Class}\n"}
+NEEDED = {
+    "providers.p.depends_on": "  q: {class: module.Class}\n",
+    "global.hub.tls": "  default_server_url: https://localhost:1\n",
+}
 
 
 # What a key is, what it is set to, where that shows, and what it is there.
@@ -73,6 +78,12 @@ EFFECTS: dict[str, tuple[str, Callable[[House], Any], object]] = {
         "http://127.0.0.1:9/",
         lambda house: house.server_url,
         "http://127.0.0.1:9",
+    ),
+    "global.hub.max_connections": ("7", lambda house: house.max_connections, 7),
+    "global.hub.tls": (
+        "{certificate: /c.pem, key: /k.pem}",
+        lambda house: house.tls,
+        Tls("/c.pem", "/k.pem"),
     ),
     "global.retry_fatal_every": ("0", rule("retry_fatal_every"), 0.0),
     "global.parallel_starts": ("1", lambda house: house.parallel_starts, 1),
@@ -114,9 +125,15 @@ EFFECTS: dict[str, tuple[str, Callable[[House], Any], object]] = {
     "providers.p.stop.timeout": ("0", rule("stop_timeout"), 0.0),
     "providers.p.stop.drain_timeout": ("1.5s", rule("drain_timeout"), 1.5),
     "providers.p.routing.timeout": ("10", routing("timeout"), 10.0),
+    "providers.p.routing.stall_timeout": ("5m", routing("stall_timeout"), 300.0),
     "providers.p.routing.concurrency": ("1", routing("concurrency"), 1),
     "providers.p.routing.queue": ("0", routing("queue"), 0),
     "providers.p.routing.idempotent": ("true", routing("idempotent"), True),
+    "providers.p.routing.strategy": ("sticky", routing("strategy"), Strategy.STICKY),
+    "providers.p.routing.priority": ("-1", routing("priority"), -1),
+    "providers.p.routing.weight": ("2", routing("weight"), 2.0),
+    "providers.p.routing.aliases": ("{fast: gpt-4o-mini}", routing("aliases"), {"fast": "gpt-4o-mini"}),
+    "providers.p.routing.fallbacks": ("[a, b]", routing("fallbacks"), {"default": ("a", "b")}),
     "providers.p.env": ("{A: b}", own("env"), {"A": "b"}),
     "providers.p.env_file": (
         "vars",
@@ -163,7 +180,9 @@ def test_the_table_of_effects_has_every_key_there_is() -> None:
 @pytest.mark.parametrize("path", EFFECTS)
 def test_a_key_has_its_effect(tmp_path: Path, path: str) -> None:
     value, read, effect = EFFECTS[path]
-    some = "providers:\n  p: {class: module.Class}\n" if path.startswith("global") else NEEDED.get(path, "")
+    some = NEEDED.get(path, "")
+    if path.startswith("global"):
+        some += "providers:\n  p: {class: module.Class}\n"
     (tmp_path / "vars").touch()
     other = {"providers.p.class": "command: sleep 1", "providers.p.command": "class: module.Class"}
     without = f"providers:\n  p: {{{other.get(path, 'class: module.Class')}}}\n"
@@ -191,7 +210,12 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
                 settings=spec.settings,
             ),
         ),
-        settings={"auto_start": True, "default_server_url": "http://localhost:8000", "parallel_starts": 8},
+        settings={
+            "auto_start": True,
+            "default_server_url": "http://localhost:8000",
+            "hub": {"max_connections": 10_000, "tls": None},
+            "parallel_starts": 8,
+        },
         mark=house.mark,
     )
 

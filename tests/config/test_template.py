@@ -10,7 +10,7 @@ import pytest
 
 from gleitzeitd.config.load import load
 from gleitzeitd.config.reference import keys
-from gleitzeitd.config.template import template
+from gleitzeitd.config.template import EXAMPLES, template
 from gleitzeitd.core.errors import ConfigError
 from gleitzeitd.core.spec import ClassTarget
 
@@ -95,8 +95,8 @@ def test_a_line_that_cannot_be_taken_would_be_noticed(tmp_path: Path) -> None:
 def test_every_key_of_global_is_there_with_its_default() -> None:
     section = HEAD.partition("\nproviders:\n")[0]
     for key in keys("Global"):
-        value = "" if key.is_section else f" {key.default}"
-        assert re.search(rf"^ +{key.path[-1]}:{re.escape(value)} +# ", section, re.MULTILINE), key.path
+        value = "" if key.is_section else f" {key.default or EXAMPLES['.'.join(key.path)]}"
+        assert re.search(rf"^(  #)? +{key.path[-1]}:{re.escape(value)} +# ", section, re.MULTILINE), key.path
 
 
 def test_no_line_is_wider_than_our_own() -> None:

@@ -1,142 +1,185 @@
-"""When a call may wait for a provider, and when it is better told at once."""
+"""Instances that can take a call, and the one that is given it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gleitzeitd.core.events import Retire, Revise
-from gleitzeitd.core.process import Need, Phase, Process, State
-from gleitzeitd.core.routing import Standing, why_not_wait
-from gleitzeitd.core.spec import Rules
-from tests.core.histories import CLASS, ended, play, up
-
-SOON, LATE = 5.0, 50.0
+from gleitzeitd.core.routing import hopeless, pick, ranked
+from gleitzeitd.core.spec import Strategy
+from tests.core.examples import examples
 
 
-def standing(
-    state: State,
-    *,
-    wanted: bool = True,
-    next_attempt: float | None = None,
-    reason: str = "",
-    registers: bool = True,
-    fit: bool = True,
-) -> Standing:
-    return Standing(state, wanted, next_attempt, reason, registers, fit)
+@dataclass(frozen=True, slots=True)
+class Free:
+    instance: str
+    provider: str = "p"
+    load: int = 0
+    slots: int = 64
+    priority: int = 0
+    weight: float = 1.0
+    latency: float = 0.0
+    given: int = 0
 
 
-STOPPED = standing(State.STOPPED, wanted=False)
-FATAL = standing(State.FATAL, reason="no key")
-TRIED_SOON = standing(State.BACKOFF, next_attempt=SOON)
-TRIED_LATE = standing(State.BACKOFF, next_attempt=LATE, reason="exited with 1")
+CHANCE = Random(1)
 
 
-@pytest.mark.parametrize(
-    "waits",
-    [
-        standing(State.WAITING),
-        standing(State.STARTING),
-        standing(State.RUNNING),
-        standing(State.RUNNING, fit=False),
-        standing(State.STOPPING),
-        TRIED_SOON,
-    ],
+def best(*free: Free, by: Strategy = Strategy.LEAST_BUSY, session: str = "") -> str:
+    return pick(free, by, session, CHANCE).instance
+
+
+def many(*free: Free, by: Strategy) -> Counter[str]:
+    return Counter(best(*free, by=by) for _ in range(4000))
+
+
+def test_the_least_busy_is_given_it_and_of_two_the_one_not_given_for_longest() -> None:
+    assert best(Free("a", load=2, given=1), Free("b", load=1, given=9)) == "b"
+    assert best(Free("a", load=1, given=3), Free("b", load=1, given=2)) == "b"
+
+
+def test_they_take_turns() -> None:
+    house = {name: Free(name) for name in "abc"}
+    turns = list[str]()
+    for number in range(1, 7):
+        name = best(*house.values(), by=Strategy.ROUND_ROBIN)
+        house[name] = replace(house[name], given=number, load=number % 2 * 9)
+        turns.append(name)
+
+    assert "".join(turns) == "abcabc"
+
+
+def test_chance_gives_each_its_share() -> None:
+    assert all(1850 < count < 2150 for count in many(Free("a"), Free("b"), by=Strategy.RANDOM).values())
+
+
+def test_weights_give_each_its_share() -> None:
+    counts = many(Free("a", weight=3), Free("b", weight=0.5), Free("c", weight=0.5), by=Strategy.WEIGHTED)
+
+    assert 2850 < counts["a"] < 3150
+    assert 400 < counts["b"] < 600
+
+
+def test_the_quickest_is_given_it_by_what_a_call_would_wait() -> None:
+    quick, slow = Free("q", latency=1.0, load=3), Free("s", latency=3.0, load=0)
+
+    assert best(quick, slow, by=Strategy.LATENCY) == "s"
+    assert best(replace(quick, load=1), slow, by=Strategy.LATENCY) == "q"
+
+
+def test_one_call_finds_out_how_quick_an_instance_is() -> None:
+    known, new = Free("k", latency=1.0, load=5), Free("n")
+
+    assert best(known, new, by=Strategy.LATENCY) == "n"
+    assert best(known, replace(new, load=1), by=Strategy.LATENCY) == "k"
+    assert best(replace(new, load=1), Free("o", load=2), by=Strategy.LATENCY) == "n"
+
+
+def test_the_first_by_name_is_the_primary() -> None:
+    free = [Free(f"p#{number}", given=20 - number, load=number) for number in (10, 2, 11)]
+    free.append(Free("other", "o", load=9))
+    order = [place.instance for place in ranked(free, Strategy.PRIORITY, "", CHANCE)]
+
+    assert order == ["other", "p#2", "p#10", "p#11"]
+
+
+sessions = [f"session {number}" for number in range(300)]
+
+
+def test_a_session_stays_where_it_is_when_another_instance_goes() -> None:
+    house = [Free(f"p#{number}") for number in range(1, 6)]
+    homes = {s: best(*house, by=Strategy.STICKY, session=s) for s in sessions}
+    fewer = {s: best(*house[1:], by=Strategy.STICKY, session=s) for s in sessions}
+
+    assert {s for s in sessions if homes[s] != fewer[s]} == {s for s in sessions if homes[s] == "p#1"}
+    assert all(30 < count < 90 for count in Counter(homes.values()).values()), "they are spread"
+    assert Counter(fewer[s] for s in sessions if homes[s] == "p#1").keys() == {p.instance for p in house[1:]}
+
+
+def test_who_has_no_session_goes_to_the_least_busy() -> None:
+    assert best(Free("a", load=1), Free("b"), by=Strategy.STICKY) == "b"
+    assert best(Free("a"), Free("b", load=1), by=Strategy.STICKY) == "a"
+
+
+def test_a_session_may_have_any_name() -> None:
+    assert best(Free("a"), Free("b"), by=Strategy.STICKY, session="\ud800") in "ab"
+
+
+def test_one_is_chosen_without_a_look() -> None:
+    class Blind:
+        def __getattr__(self, name: str) -> None:
+            raise AssertionError(name)
+
+    only = Blind()
+    assert pick([only], Strategy.LATENCY, "", CHANCE) is only  # type: ignore[type-var]
+
+
+places = st.lists(
+    st.builds(
+        Free,
+        instance=st.sampled_from([f"p#{number}" for number in range(1, 13)]),
+        provider=st.sampled_from("pq"),
+        load=st.integers(0, 3),
+        priority=st.integers(-1, 1),
+        weight=st.floats(0.01, 100),
+        latency=st.sampled_from([0.0, 0.1, 2.0]),
+        given=st.integers(0, 3),
+    ),
+    min_size=1,
+    max_size=8,
+    unique_by=lambda place: place.instance,
 )
-def test_a_call_waits_for_what_is_coming_up(waits: Standing) -> None:
-    assert why_not_wait("p", {"p": waits}, 10) is None
 
 
-@pytest.mark.parametrize(
-    ("fails", "sentence"),
-    [
-        (STOPPED, '"p" is stopped: start it with "gleitzeitctl start p"'),
-        (standing(State.STOPPING, wanted=False), '"p" is being stopped'),
-        (FATAL, '"p" is FATAL: no key'),
-        (standing(State.EXITED, reason="exited with 0"), '"p" is EXITED: exited with 0'),
-        (standing(State.LOST, reason="survives SIGKILL: pid 7"), '"p" is LOST: survives SIGKILL: pid 7'),
-        (TRIED_LATE, '"p" will not be tried again in time: exited with 1'),
-        (standing(State.RUNNING, registers=False), '"p" is a command that offers no methods'),
-    ],
-)
-def test_a_call_is_told_at_once_why_it_would_wait_in_vain(fails: Standing, sentence: str) -> None:
-    assert why_not_wait("p", {"p": fails}, 10) == sentence
-
-
-def test_what_has_no_instance_is_not_connected() -> None:
-    assert why_not_wait("p", {}, 10) == '"p" is not connected'
-
-
-@pytest.mark.parametrize("other", [STOPPED, FATAL, TRIED_LATE, standing(State.LOST)])
-def test_a_call_waits_as_long_as_one_instance_may_come(other: Standing) -> None:
-    assert why_not_wait("p", {"p#1": other, "p#2": TRIED_SOON}, 10) is None
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "sentence"),
-    [
-        (STOPPED, STOPPED, '"p" is stopped: start it with "gleitzeitctl start p"'),
-        (FATAL, FATAL, '"p" is FATAL: no key'),
-        (STOPPED, FATAL, 'no instance of "p" is up in time: "p#2" is FATAL: no key'),
-        (
-            TRIED_LATE,
-            STOPPED,
-            'no instance of "p" is up in time: "p#1" will not be tried again in time: exited with 1',
-        ),
-    ],
-)
-def test_of_several_instances_the_most_telling_is_named(
-    first: Standing, second: Standing, sentence: str
+@examples(200)
+@given(places, st.sampled_from(Strategy), st.sampled_from(["", "s"]), st.integers(0, 9))
+def test_it_is_always_one_of_the_lowest_priority(
+    free: list[Free], strategy: Strategy, session: str, seed: int
 ) -> None:
-    assert why_not_wait("p", {"p#1": first, "p#2": second}, 10) == sentence
+    chosen = pick(free, strategy, session, Random(seed))
+    order = ranked(free, strategy, session, Random(seed))
+
+    assert chosen in free
+    assert chosen.priority == min(place.priority for place in free)
+    assert chosen == order[0]
+    assert sorted(order, key=id) == sorted(free, key=id)
+    assert [place.priority for place in order] == sorted(place.priority for place in free)
 
 
-@pytest.mark.parametrize("state", list(State))
-def test_every_state_of_each_of_two_instances_has_an_answer(state: State) -> None:
-    """Seen to fail with a state left out of the order of the telling ones."""
-    vain = standing(state, wanted=False, registers=False)
-    assert why_not_wait("p", {"p#1": STOPPED, "p#2": vain}, 10) != ""
+@examples(100)
+@given(
+    places,
+    st.sampled_from([s for s in Strategy if s not in (Strategy.RANDOM, Strategy.WEIGHTED)]),
+    st.randoms(use_true_random=False),
+)
+def test_where_no_chance_is_wanted_the_order_of_the_instances_decides_nothing(
+    free: list[Free], strategy: Strategy, random: Random
+) -> None:
+    before = pick(free, strategy, "s", CHANCE)
+    random.shuffle(free)
+
+    assert pick(free, strategy, "s", CHANCE) == before
 
 
-RUNNING = Process("p", Rules(checked=True), State.RUNNING, wanted=True)
-
-
-def test_what_fails_its_ready_check_runs_but_is_not_fit() -> None:
-    assert Standing.of(RUNNING) == standing(State.RUNNING)
-    unchecked = replace(RUNNING, missing=frozenset({Need.CHECK}), reason="404")
-    assert Standing.of(unchecked) == standing(State.RUNNING, reason="404", fit=False)
-
-
-def test_what_holds_its_stop_for_those_who_depend_on_it_is_called_as_before() -> None:
-    held = replace(RUNNING, state=State.STOPPING, phase=Phase.HELD, wanted=False)
-    assert Standing.of(held).state is State.RUNNING
-    assert Standing.of(replace(held, phase=Phase.DRAINING)).state is State.STOPPING
-
-
-def test_what_was_never_ready_when_its_stop_was_held_is_just_being_stopped() -> None:
-    held = replace(RUNNING, state=State.STOPPING, phase=Phase.HELD, wanted=False)
-    unready = replace(held, missing=frozenset({Need.REGISTRATION}))
-    assert why_not_wait("p", {"p": Standing.of(unready)}, 10) == '"p" is being stopped'
-
-
-def test_the_next_attempt_is_the_deadline_of_a_backoff_alone() -> None:
-    assert Standing.of(replace(RUNNING, state=State.BACKOFF, deadline=SOON)).next_attempt == SOON
-    assert Standing.of(replace(RUNNING, state=State.FATAL, deadline=SOON)).next_attempt is None
-
-
-def test_a_standing_names_the_life_that_it_is_about() -> None:
-    assert Standing.of(replace(RUNNING, generation=3, numbered=7)).generation == 3
-
-
-def test_a_call_waits_for_what_its_settings_have_live_anew() -> None:
-    revised = play(up(CLASS), (9, Revise("its settings changed")))
-    for process in (revised, ended(revised, 10)):
-        assert why_not_wait("p", {"p": Standing.of(process)}, 20) is None
-
-
-def test_a_call_does_not_wait_for_what_retires() -> None:
-    """Unlike a stop that is held, it is called no more: another is there."""
-    retired = Standing.of(play(up(CLASS), (9, Retire(600.0))))
-    assert (retired.state, retired.wanted) == (State.STOPPING, False)
-    assert why_not_wait("p", {"p": retired}, 20) == '"p" is being stopped'
+@pytest.mark.parametrize(
+    ("ahead", "slots", "latency", "left", "takes"),
+    [
+        (0, 1, 10.0, 5.0, 10.0),
+        (0, 1, 10.0, 10.0, None),
+        (7, 4, 3.0, 5.0, 6.0),
+        (7, 4, 3.0, 6.0, None),
+        (9999, 1, 0.0, 0.1, None),
+        (9999, 0, 9.0, 0.1, None),
+        (9999, 1, 9.0, math.inf, None),
+    ],
+)
+def test_a_call_waits_unless_its_time_would_be_over(
+    ahead: int, slots: int, latency: float, left: float, takes: float | None
+) -> None:
+    assert hopeless(ahead, slots, latency, left) == takes
