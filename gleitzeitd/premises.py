@@ -11,6 +11,7 @@ import fcntl
 import grp
 import os
 import socket
+import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,8 @@ from urllib.parse import urlsplit
 
 from gleitzeit_extensions import places
 from gleitzeit_extensions.protocol import BACKLOG
-from gleitzeitd.core.errors import OccupiedError
+from gleitzeitd.core.errors import ConfigError, OccupiedError
+from gleitzeitd.core.spec import Tls
 
 
 def logs_directory() -> Path:
@@ -150,10 +152,68 @@ def token_file(control: str, token: str) -> Iterator[None]:
             os.unlink(path)
 
 
+def tokens_file() -> Path:
+    """Where named tokens are kept, in a directory that is made if need be. Raises OccupiedError."""
+    directory = places.state_directory()
+    _make_directory(directory, 0o750)
+    return Path(directory, "tokens.json")
+
+
+def read_kept(path: Path) -> str:
+    """What was kept; nothing when nothing was. Raises OccupiedError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as exc:
+        raise OccupiedError(f"cannot read {path}: {exc}") from exc
+
+
+def keep(path: Path, text: str) -> None:
+    """Write a file that only this user may read, all of it or nothing. Raises OSError."""
+    draft = f"{path}.draft"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(draft)
+    with open(_open(draft, os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(draft, path)
+
+
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """What its files make of a socket. Raises ConfigError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    for what, path in (("certificate", tls.certificate), ("key", tls.key)):
+        try:
+            Path(path).read_bytes()
+        except OSError as exc:
+            raise ConfigError((f"global.hub.tls.{what}: cannot read {path}: {exc.strerror}",)) from exc
+    try:
+        # Without a password to try, OpenSSL would ask for one at the terminal.
+        context.load_cert_chain(tls.certificate, tls.key, password="")
+    except (ssl.SSLError, OSError) as exc:
+        raise ConfigError((_unusable(tls, exc),)) from exc
+    return context
+
+
+def _unusable(tls: Tls, exc: OSError) -> str:
+    if getattr(exc, "reason", None) == "KEY_VALUES_MISMATCH":
+        return f"global.hub.tls: the key {tls.key} is not that of the certificate {tls.certificate}"
+    key = Path(tls.key).read_bytes()
+    if b"ENCRYPTED" in key:
+        return f"global.hub.tls.key: {tls.key} is encrypted: give one without a passphrase"
+    what = f"the certificate {tls.certificate} and the key {tls.key} are not PEM files that belong together"
+    return f"global.hub.tls: {what} ({exc.strerror or exc})"
+
+
 def tcp_sockets(url: str) -> list[socket.socket]:
     """Sockets that listen where `url` says; `localhost` means both loopbacks. Raises OccupiedError."""
     parts = urlsplit(url)
-    host, port = parts.hostname or "localhost", parts.port if parts.port is not None else 80
+    host, port = parts.hostname or "localhost", parts.port
+    if port is None:
+        port = 443 if parts.scheme == "https" else 80
     hosts = ("127.0.0.1", "::1") if host == "localhost" else (host,)
     found: list[socket.socket] = []
     for address in hosts:

@@ -1,28 +1,104 @@
-"""Who asks, by the kernel's word, and what they may."""
+"""Who asks, and what they may: the one place that decides it, for every route.
+
+At the control socket the kernel says who asks (unix(7), SO_PEERCRED). At the hub's sockets a token does, as
+nobody knows who comes over TCP, and anybody may connect to the Unix socket.
+"""
 
 from __future__ import annotations
 
 import grp
 import os
 import pwd
+from dataclasses import dataclass
 from enum import IntEnum
 
 from aiohttp import web
 
 from gleitzeit_extensions import places
 from gleitzeit_extensions.protocol import CallError
-from gleitzeitd.hub.credentials import credentials
+from gleitzeitd.hub.access.admission import Visitor, bearer_of
+from gleitzeitd.hub.access.credentials import credentials
 
 
 class Role(IntEnum):
     NONE = 0
-    OPERATOR = 1
-    """Look, start, stop, restart, invoke."""
-    OWNER = 2
+    OBSERVER = 1
+    """Look."""
+    OPERATOR = 2
+    """Also start, stop, restart, reload, and invoke anything."""
+    OWNER = 3
+
+
+PEERS = {
+    Role.OBSERVER: f"root and the group {places.GROUP}",
+    Role.OPERATOR: f"root and the group {places.GROUP}",
+    Role.OWNER: "root and the daemon's user",
+}
+"""Whom a role is for, at the control socket."""
+TOKENS = {
+    Role.OBSERVER: "a token with the scope observe",
+    Role.OPERATOR: "a token with the scope admin, or that of this machine",
+    Role.OWNER: "a token with the scope admin",
+}
+"""The same, at the hub's sockets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What the one who asks may. Each `demand_` raises CallError `forbidden` when that is not enough."""
+
+    asked: str
+    """The method and the path of the request."""
+    role: Role
+    caller: str
+    """Who asks, such as `uid:0` or `token:ci`; no two of them are the same."""
+    visitor: Visitor | None = None
+    """Who came with a token."""
+
+    def demand_look(self) -> None:
+        self._demand(Role.OBSERVER)
+
+    def demand_operate(self) -> None:
+        self._demand(Role.OPERATOR)
+
+    def demand_own(self) -> None:
+        self._demand(Role.OWNER)
+
+    def demand_invoke(self, name: str) -> None:
+        """To call the provider, model or capability `name`, once. Also raises CallError `rate_limited`."""
+        if self.visitor is None:
+            self._demand(Role.OPERATOR)
+        else:
+            self.visitor.demand_invoke(name)
+
+    def _demand(self, role: Role) -> None:
+        if self.role >= role:
+            return
+        if self.visitor is None:
+            raise CallError("forbidden", f"{self.asked} is for {PEERS[role]}")
+        raise self.visitor.refusals.counted(CallError("forbidden", f"{self.asked} is for {TOKENS[role]}"))
+
+
+def rights(request: web.Request) -> Rights:
+    """Of the one who asks. Raises CallError `unauthenticated` where a token is needed, and none is good."""
+    asked = f"{request.method} {request.path}"
+    if visitor := bearer_of(request):
+        return Rights(asked, _role_by(visitor), visitor.grant.who, visitor)
+    peer = credentials(request.transport)
+    return Rights(asked, role_of(request), f"uid:{peer.uid}" if peer else "")
+
+
+def _role_by(visitor: Visitor) -> Role:
+    grant = visitor.grant
+    if grant.is_admin:
+        return Role.OWNER
+    if grant.is_local:
+        return Role.OPERATOR
+    return Role.OBSERVER if grant.may_observe else Role.NONE
 
 
 def role_of(request: web.Request) -> Role:
-    """root and the daemon's own user own it; members of the group operate it (unix(7), SO_PEERCRED)."""
+    """root and the daemon's own user own it; members of the group operate it."""
     peer = credentials(request.transport)
     if peer is None:
         return Role.NONE
@@ -37,10 +113,3 @@ def _is_member(uid: int, gid: int) -> bool:
         return gid == group or group in os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
     except KeyError:
         return False
-
-
-def demand(request: web.Request, role: Role) -> None:
-    """Raises CallError `forbidden` when the one who asks has less than `role`."""
-    if role_of(request) < role:
-        who = "root and the daemon's user" if role is Role.OWNER else f"root and the group {places.GROUP}"
-        raise CallError("forbidden", f"{request.method} {request.path} is for {who}")

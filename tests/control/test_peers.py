@@ -18,7 +18,11 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from gleitzeit_extensions.protocol import CallError
-from gleitzeitd.control.peers import Role, demand, role_of
+from gleitzeitd.control.peers import Rights, Role, rights, role_of
+from gleitzeitd.hub.access.admission import ADMISSION, Admission
+from gleitzeitd.hub.access.refusals import Refusals
+from gleitzeitd.hub.access.scopes import Scope
+from gleitzeitd.hub.access.tokens import OF_THIS_MACHINE, Grant, Tokens, digest
 from tests.house import house
 
 NOBODY = 65534
@@ -40,6 +44,14 @@ ROUTES = [
     ("GET", "/v1/providers/sleeper/health"),
     ("POST", "/v1/providers/sleeper/invoke"),
     ("POST", "/v1/providers/sleeper/stream"),
+    ("POST", "/v1/invoke"),
+    ("POST", "/v1/stream"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/route"),
+    ("GET", "/metrics"),
+    ("GET", "/v1/tokens"),
+    ("POST", "/v1/tokens"),
+    ("DELETE", "/v1/tokens/ci"),
     ("POST", "/v1/shutdown"),
 ]
 
@@ -186,23 +198,84 @@ async def test_who_comes_over_tcp_is_nobody(open_directory: Path) -> None:
     assert answer.stdout == b"NONE"
 
 
+DEMANDS = {
+    "look": Rights.demand_look,
+    "invoke": lambda its: its.demand_invoke("calculator"),
+    "operate": Rights.demand_operate,
+    "own": Rights.demand_own,
+}
+
+
+def allowed(request: web.Request) -> list[str]:
+    """What the one who asks may. Every refusal is `forbidden`, and names what was asked for."""
+    found = []
+    for name, demand in DEMANDS.items():
+        refusal = None
+        try:
+            demand(rights(request))
+            found.append(name)
+        except CallError as exc:
+            refusal = exc
+        if refusal is not None:
+            assert refusal.code == "forbidden"
+            assert "POST /v1/x is for " in refusal.message or '"calculator"' in refusal.message
+    return found
+
+
 @pytest.mark.parametrize(
-    ("role", "allowed"),
+    ("role", "may"),
     [
         (Role.NONE, []),
-        (Role.OPERATOR, [Role.OPERATOR]),
-        (Role.OWNER, [Role.OPERATOR, Role.OWNER]),
+        (Role.OPERATOR, ["look", "invoke", "operate"]),
+        (Role.OWNER, ["look", "invoke", "operate", "own"]),
     ],
 )
 def test_a_role_has_the_rights_of_those_below_it(
-    monkeypatch: pytest.MonkeyPatch, role: Role, allowed: list[Role]
+    monkeypatch: pytest.MonkeyPatch, role: Role, may: list[str]
 ) -> None:
     monkeypatch.setattr("gleitzeitd.control.peers.role_of", lambda _: role)
-    request = make_mocked_request("POST", "/v1/shutdown")
-    for wanted in (Role.OPERATOR, Role.OWNER):
-        if wanted in allowed:
-            demand(request, wanted)
-        else:
-            with pytest.raises(CallError, match="POST /v1/shutdown is for root and the ") as refusal:
-                demand(request, wanted)
-            assert refusal.value.code == "forbidden"
+    assert allowed(make_mocked_request("POST", "/v1/x")) == may
+
+
+@pytest.mark.parametrize(
+    ("scopes", "may"),
+    [
+        (["observe"], ["look"]),
+        (["invoke:*"], ["invoke"]),
+        (["invoke:calc*", "observe"], ["look", "invoke"]),
+        (["invoke:other"], []),
+        (["provide:*"], []),
+        (["admin"], ["look", "invoke", "operate", "own"]),
+    ],
+)
+def test_a_token_has_the_rights_of_its_scopes(scopes: list[str], may: list[str]) -> None:
+    grant = Grant(name="ci", scopes=tuple(map(Scope.read, scopes)))
+    request = bearing("Bearer secret", grant)
+    assert allowed(request) == may
+    assert rights(request).caller == "token:ci"
+
+
+def test_the_token_of_this_machine_is_for_what_a_member_of_the_group_may() -> None:
+    request = bearing("bearer the local token", OF_THIS_MACHINE)
+    assert allowed(request) == ["look", "invoke", "operate"]
+    assert rights(request).caller == "local"
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer wrong", "Basic secret", "secret"])
+def test_without_a_good_token_nobody_is_anybody(header: str) -> None:
+    """Not even root, who may come by the hub's Unix socket."""
+    request = bearing(header, Grant(name="ci", scopes=(Scope.read("admin"),)))
+    with pytest.raises(CallError) as refusal:
+        rights(request)
+    assert refusal.value.code == "unauthenticated"
+
+
+def bearing(header: str, grant: Grant) -> web.Request:
+    """A request at the hub's sockets, where the token `secret` has that grant."""
+    tokens = Tokens("the local token")
+    if grant is not OF_THIS_MACHINE:
+        tokens.add(grant, digest("secret"))
+    request = make_mocked_request("POST", "/v1/x", headers={"Authorization": header})
+    refusals = Refusals(lambda code: None)
+    request[ADMISSION] = Admission(tokens, lambda _: None, lambda *_: False, refusals)
+    return request
