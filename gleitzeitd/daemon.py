@@ -9,6 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import anyio
 import structlog
@@ -20,14 +21,17 @@ from gleitzeitd.config.watch import watch_config
 from gleitzeitd.control.reload import Reload
 from gleitzeitd.control.server import About, Control
 from gleitzeitd.core import events
+from gleitzeitd.core.errors import OccupiedError
 from gleitzeitd.core.events import End
 from gleitzeitd.core.plan import Action, Plan
 from gleitzeitd.core.process import Process
-from gleitzeitd.core.routing import Standing
 from gleitzeitd.core.spec import House
+from gleitzeitd.core.standing import Standing
+from gleitzeitd.hub.access.entrance import Terms
+from gleitzeitd.hub.access.keeper import Keeper
+from gleitzeitd.hub.access.tokens import Tokens, new_token
 from gleitzeitd.hub.registry import Facts
 from gleitzeitd.hub.server import Hub
-from gleitzeitd.hub.tokens import Tokens, new_token
 from gleitzeitd.launches import Launches
 from gleitzeitd.processes.callbacks import Callbacks
 from gleitzeitd.processes.containment.enclosure import enclosure
@@ -52,12 +56,11 @@ class Daemon:
         self.search_here = search_here
         self.token = new_token()
         self.about = About(os.path.abspath(house.path), control, (), 0.0)
-        self.hub = Hub(house.specs, house.disabled, Tokens(self.token), self._facts())
+        self.tokens = Tokens(self.token)
+        self.hub = Hub(house.specs, house.disabled, self.tokens, self._facts())
         self.launches = Launches(house, control, self.hub.registry.expect, search_here=search_here)
         logs, slots = premises.logs_directory(), house.parallel_starts
         self.supervisor = Supervisor(house.specs, logs, self._callbacks(), slots)
-        for name, instance in self.supervisor.instances.items():
-            self.hub.registry.stands(name, Standing.of(instance.process))
         history = History(Path(places.state_directory(), "history"), self.about.config)
         self.reload = Reload(
             house, history, self.supervisor, self.hub.know, self._applied, lambda: self.renewal.look()
@@ -84,15 +87,29 @@ class Daemon:
             clear_predecessor(record)
             self._enclosure = held.enter_context(enclosure(record, self.house.specs))
             self._control = held.enter_context(premises.unix_socket(self.control_path, 0o660, group=True))
+            self._keeper = self._named_tokens()
+            tls = None if self.house.tls is None else premises.tls_context(self.house.tls)
+            host = urlsplit(self.house.server_url).hostname or "localhost"
+            self._terms = Terms(host, self.house.max_connections, tls)
             tcp = premises.tcp_sockets(self.house.server_url)
             for listening in tcp:
                 held.enter_context(listening)
             unix = held.enter_context(premises.unix_socket(places.hub_socket(self.control_path), 0o666))
             held.enter_context(premises.token_file(self.control_path, self.token))
-            self.about.hub = tuple(_url(listening) for listening in tcp)
+            self.about.hub = tuple(_url(listening, "https" if tls else "http") for listening in tcp)
             self.launches.hub_url = self.about.hub[0]
             self._listening = [unix, *tcp]
             yield
+
+    def _named_tokens(self) -> Keeper:
+        """Those that were made before, and who makes more. Raises OccupiedError."""
+        path = premises.tokens_file()
+        text = premises.read_kept(path)
+        try:
+            return Keeper(self.tokens, text, partial(premises.keep, path), self.hub.revoked)
+        except ValueError as exc:
+            way_out = "mend it, or move it away and make the tokens anew"
+            raise OccupiedError(f"{path} is damaged: {way_out} ({exc})") from exc
 
     async def serve(self) -> None:
         """Run what is held, until a signal or a shutdown."""
@@ -104,9 +121,12 @@ class Daemon:
 
     async def _serve(self) -> None:
         self.about.started = anyio.current_time()
+        for name, instance in self.supervisor.instances.items():
+            self.hub.registry.stands(name, Standing.of(instance.process))
         async with anyio.create_task_group() as tasks:
-            await tasks.start(self.hub.run, self._listening)
-            control = Control(self.supervisor, self.hub, self.about, self.reload)
+            control = Control(self.supervisor, self.hub, self.about, self.reload, self._keeper)
+            await tasks.start(self.hub.run, self._listening, control.app(), self._terms)
+            tasks.start_soon(self._keeper.run)
             await tasks.start(control.run, self._control)
             await tasks.start(self.supervisor.run, self._enclosure)
             await self._serve_until_shutdown()
@@ -188,6 +208,8 @@ class Daemon:
             disconnected=lambda name, generation: tell(name, events.Disconnected(generation)),
             drained=lambda name, generation: tell(name, events.Drained(generation)),
             failed=lambda name, generation, reason: tell(name, events.Failed(generation, reason)),
+            # Other calls of its may be in good hands: those end before it does.
+            stuck=lambda name, generation, reason: tell(name, events.Outgrew(generation, reason)),
             owns=self._owns,
         )
 
@@ -212,6 +234,8 @@ async def _kept_up(run: Callable[[], Awaitable[None]]) -> None:
         await anyio.sleep(AGAIN)
 
 
-def _url(listening: socket.socket) -> str:
+def _url(listening: socket.socket, scheme: str) -> str:
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if listening.family == socket.AF_INET6 else f"http://{host}:{port}"
+    return (
+        f"{scheme}://[{host}]:{port}" if listening.family == socket.AF_INET6 else f"{scheme}://{host}:{port}"
+    )

@@ -9,9 +9,10 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from gleitzeit_extensions.protocol import WINDOW, CallError, Wire
-from gleitzeitd.hub.admission import Admission
+from gleitzeit_extensions.protocol import WINDOW, CallError, Wire, may_send
+from gleitzeitd.hub.access.admission import Admission, Visitor
 from gleitzeitd.hub.calls import Request
+from gleitzeitd.hub.requests import read_request
 from gleitzeitd.hub.router import Router
 
 log = structlog.get_logger("gleitzeitd")
@@ -21,23 +22,24 @@ MOST_CALLS = 10_000
 
 
 class Progress:
-    """One call of one caller: what cancels it, and the frames it may still be sent."""
+    """One call of one caller: what cancels it, and the credits that its chunks may still cost."""
 
     def __init__(self, credit: int) -> None:
         self.scope = anyio.CancelScope()
         self._credit = credit
+        self._window = max(credit, 1)
         self._granted = anyio.Event()
 
-    def grant(self, frames: int) -> None:
-        self._credit += frames
+    def grant(self, credits: int) -> None:
+        self._credit = min(self._credit + credits, max(self._window, WINDOW))
         self._granted.set()
 
-    async def spend(self) -> None:
-        """Wait until one more frame may be sent."""
-        while self._credit < 1:
+    async def spend(self, price: int) -> None:
+        """Wait until a chunk that costs so much may be sent."""
+        while not may_send(self._credit, min(price, self._window)):
             self._granted = anyio.Event()
             await self._granted.wait()
-        self._credit -= 1
+        self._credit -= price
 
 
 class Callers:
@@ -48,6 +50,7 @@ class Callers:
         self._tasks = tasks
         self._emit = emit
         self._progress: dict[str, dict[str, Progress]] = {}
+        self._visitors: dict[str, Visitor] = {}
 
     def handlers(self) -> dict[str, Callable[..., Awaitable[None]]]:
         """What takes each event."""
@@ -60,9 +63,10 @@ class Callers:
         }
 
     async def _connect(self, sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
-        self._admission.caller(environ, auth)
+        self._visitors[sid] = self._admission.caller(environ, auth)
 
     async def _disconnected(self, sid: str, *_: object) -> None:
+        self._visitors.pop(sid, None)
         for progress in self._progress.pop(sid, {}).values():
             progress.scope.cancel()
 
@@ -76,13 +80,22 @@ class Callers:
                 raise CallError("conflict", f"a call with the id {number[:100]!r} is in progress")
             if len(calls) >= MOST_CALLS:
                 raise CallError("overloaded", f"this connection has {MOST_CALLS} calls in progress")
-            request, streamed = read_request(data, data.get("provider")), data.get("stream") is True
+            request, streamed = self._request(sid, data), data.get("stream") is True
             progress = calls[number] = Progress(_window(data))
         except CallError as exc:
             await self._emit(sid, "result", {"id": number, "ok": False, "error": exc.wire()})
             return
         carry = self._stream if streamed else self._answer
         self._tasks.start_soon(self._carry, carry, sid, number, request, progress)
+
+    def _request(self, sid: str, data: Wire) -> Request:
+        """Raises CallError."""
+        visitor = self._visitors.get(sid)
+        if visitor is None:
+            raise CallError("protocol", "this connection has ended")
+        request = read_request(data, caller=visitor.grant.who)
+        visitor.demand_invoke(request.target.name)
+        return request
 
     async def _carry(
         self,
@@ -101,7 +114,7 @@ class Callers:
                 await self._emit(sid, "result", {"id": number, "ok": False, "error": error.wire()})
         except Exception as exc:
             # One call's mistake of ours must not take the hub with it.
-            log.exception("call failed", provider=request.provider, method=request.method)
+            log.exception("call failed", target=str(request.target), method=request.method)
             error = CallError("internal", f"{type(exc).__name__} in the daemon: see its log")
             await self._emit(sid, "result", {"id": number, "ok": False, "error": error.wire()})
         finally:
@@ -109,17 +122,20 @@ class Callers:
 
     async def _answer(self, sid: str, number: str, request: Request, progress: Progress) -> None:
         try:
-            answer: Wire = {"id": number, "ok": True, "result": await self._router.invoke(request)}
+            result = await self._router.invoke(request)
+            await self._emit(sid, "result", {"id": number, "ok": True, "result": result})
         except CallError as exc:
-            answer = {"id": number, "ok": False, "error": exc.wire()}
-        await self._emit(sid, "result", answer)
+            await self._emit(sid, "result", {"id": number, "ok": False, "error": exc.wire()})
 
     async def _stream(self, sid: str, number: str, request: Request, progress: Progress) -> None:
         async with self._router.stream(request) as reading:
             try:
                 while (items := await reading.frame()) is not None:
-                    await progress.spend()
-                    await self._emit(sid, "chunk", {"id": number, "seq": reading.frames - 1, "d": items})
+                    await progress.spend(reading.price)
+                    chunk: Wire = {"id": number, "seq": reading.frames - 1, "d": items}
+                    if reading.price > 1:
+                        chunk["cost"] = reading.price
+                    await self._emit(sid, "chunk", chunk)
                 end: Wire = {"id": number, "seq": reading.frames}
             except CallError as exc:
                 end = {"id": number, "seq": reading.frames, "error": exc.wire()}
@@ -127,34 +143,15 @@ class Callers:
 
     async def _credit(self, sid: str, data: object = None, *_: object) -> None:
         match data:
-            case {"id": str(number), "n": int(frames)} if frames > 0:
+            case {"id": str(number), "n": int(credits)} if credits > 0:
                 if progress := self._progress.get(sid, {}).get(number):
-                    progress.grant(frames)
+                    progress.grant(credits)
 
     async def _cancel(self, sid: str, data: object = None, *_: object) -> None:
         match data:
             case {"id": str(number)}:
                 if progress := self._progress.get(sid, {}).get(number):
                     progress.scope.cancel()
-
-
-def read_request(data: Wire, provider: object) -> Request:
-    """The request that a caller sent. Raises CallError `invalid_request`."""
-    method, args, timeout = data.get("method"), data.get("args", {}), data.get("timeout")
-    if not isinstance(provider, str):
-        raise CallError("invalid_request", "`provider` must be a string")
-    if not isinstance(method, str) or not method:
-        raise CallError("invalid_request", "`method` must be a string")
-    if method.startswith("_"):
-        raise CallError(
-            "not_found.method", f'"{method}" is not for calls: a name that begins with _ is private'
-        )
-    if not isinstance(args, dict):
-        raise CallError("invalid_request", '`args` must be an object such as {"a": 5}')
-    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if timeout is not None and not (number and 0 < timeout <= 86400):
-        raise CallError("invalid_request", "`timeout` must be seconds, more than 0 and at most a day")
-    return Request(provider, method, args, timeout, data.get("idempotent") is True)
 
 
 def _window(data: Wire) -> int:

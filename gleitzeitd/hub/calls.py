@@ -5,22 +5,32 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gleitzeit_extensions.protocol import WINDOW, CallError
+from gleitzeit_extensions.protocol import WINDOW, CallError, cost, may_send
+from gleitzeitd.core.targets import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a caller asks for. `timeout` is in seconds; None means the provider's own."""
 
-    provider: str
+    target: Target
     method: str
     args: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
     idempotent: bool = False
+    session: str = ""
+    """What the strategy `sticky` sticks to."""
+    key: str = ""
+    """Whatever has the same key and caller is the same request."""
+    caller: str = ""
+    """Who asks."""
+
+    def __str__(self) -> str:
+        return f"{self.target} {self.method}"
 
 
 class LostError(CallError):
@@ -35,6 +45,10 @@ class Call(ABC):
     def __init__(self, number: str, deadline: float) -> None:
         self.id = number
         self.deadline = deadline
+        self.given_up_at: float | None = None
+        """When the provider was told to end it; by the loop's clock."""
+        self.lingers = False
+        """It cannot be interrupted, by the provider's word."""
 
     @abstractmethod
     def result(self, data: Mapping[str, Any]) -> None:
@@ -88,11 +102,17 @@ class Stream(Call):
 
     def __init__(self, number: str, deadline: float) -> None:
         super().__init__(number, deadline)
-        self._frames: deque[list[Any]] = deque()
+        self._frames: deque[tuple[list[Any], int]] = deque()
         self._error: CallError | None = None
         self._ended = False
         self._abandoned = False
         self._news = asyncio.Event()
+        self._left = WINDOW
+        self._taken = 0
+        self.grant: Callable[[int], None] | None = None
+        """Tells the provider how many more credits it has."""
+        self.price = 0
+        """Credits that the last frame cost which was taken."""
         self.arrived = 0
 
     async def frame(self) -> list[Any] | None:
@@ -104,21 +124,38 @@ class Stream(Call):
                 return None
             self._news.clear()
             await self._news.wait()
-        return self._frames.popleft()
+        items, self.price = self._frames.popleft()
+        self._taken += self.price
+        if self._taken >= WINDOW // 2:
+            self._give_back()
+        return items
 
-    def chunk(self, data: Mapping[str, Any]) -> None:
-        """Take a `chunk`. Raises CallError when the provider breaks the protocol."""
-        if self._abandoned or self._ended or self._error:
+    def _give_back(self) -> None:
+        if self.grant is None or self._is_over:
+            return
+        self._left += self._taken
+        self.grant(self._taken)
+        self._taken = 0
+
+    @property
+    def _is_over(self) -> bool:
+        return self._abandoned or self._ended or self._error is not None
+
+    def chunk(self, data: Mapping[str, Any], size: int) -> None:
+        """Take a `chunk` of so many bytes. Raises CallError when the provider breaks the protocol."""
+        if self._is_over:
             return
         if data.get("seq") != self.arrived:
-            raise CallError("protocol", f"frame {self.arrived} was expected, {data.get('seq')!r} came")
-        if len(self._frames) >= WINDOW:
-            raise CallError("protocol", f"more than the {WINDOW} granted frames came")
+            raise CallError("protocol", f"frame {self.arrived} was expected, {data.get('seq')!r:.100} came")
+        price = cost(size)
+        if not may_send(self._left, price):
+            raise CallError("protocol", f"a chunk of {price} credits came where {self._left} were left")
         items = data.get("d")
         if not isinstance(items, list):
             raise CallError("protocol", "a chunk has no list `d`")
         self.arrived += 1
-        self._frames.append(items)
+        self._left -= price
+        self._frames.append((items, price))
         self._news.set()
 
     def end(self, data: Mapping[str, Any]) -> None:
@@ -128,7 +165,7 @@ class Stream(Call):
         elif data.get("seq") != self.arrived:
             self.fail(
                 CallError(
-                    "protocol", f"the stream ended after {data.get('seq')!r} frames, {self.arrived} came"
+                    "protocol", f"the stream ended after {data.get('seq')!r:.100} frames, {self.arrived} came"
                 )
             )
         self._ended = True

@@ -11,17 +11,26 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from gleitzeit_extensions.protocol import CallError, Wire
+from gleitzeit_extensions.protocol import PROVIDERS, CallError, Wire
 from gleitzeitd.core.spec import Check, CheckKind, Spec
-from gleitzeitd.hub.admission import Admission, Visitor
+from gleitzeitd.hub.access.admission import Admission, Visitor
+from gleitzeitd.hub.access.tokens import Grant
+from gleitzeitd.hub.calls import Stream
 from gleitzeitd.hub.health import Health
+from gleitzeitd.hub.patience import Limits, Patience
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.registry import Registry
-from gleitzeitd.hub.tokens import Grant
 
 log = structlog.get_logger("gleitzeitd")
 LONGEST_REASON = 200
 """Characters that are kept of why a provider says that it is not ready."""
+FRAMING = len(f'2{PROVIDERS},["chunk",]')
+"""Bytes of the packet of a chunk that are not its payload."""
+
+
+NO_ANSWER = CallError(
+    "protocol", "the acknowledgement of an invoke must be {ok: true, result} or {ok: false, error}"
+).wire()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +47,16 @@ class Providers:
         registry: Registry,
         admission: Admission,
         tasks: TaskGroup,
-        emit: Callable[[str, str, Any], Coroutine[Any, Any, None]],
+        emit: Callable[..., Coroutine[Any, Any, None]],
         disconnect: Callable[[str], Coroutine[Any, Any, None]],
+        size: Callable[[], int],
+        limits: Limits,
     ) -> None:
-        """`emit(sid, event, data)` and `disconnect(sid)` are of this namespace."""
+        """`disconnect(sid)` and `emit(sid, event, data, number)` are of this namespace; with a number, the
+        event is to be acknowledged. `size()` is that of the packet that is being handled."""
         self.health = Health(registry)
+        self._size = size
+        self._patience = Patience(limits, self._stuck)
         self._registry = registry
         self._admission = admission
         self._tasks = tasks
@@ -67,6 +81,7 @@ class Providers:
             "result": self._result,
             "chunk": self._chunk,
             "end": self._end,
+            "lingers": self._lingers,
             "update": registry.update,
             "ready": lambda registration, _: registry.set_ready(registration, True),
             "not_ready": lambda registration, data: registry.set_ready(registration, False, _reason(data)),
@@ -79,8 +94,7 @@ class Providers:
         """A provider, new or as it is wanted from now on."""
         for external in self._registry.know(spec):
             log.warning("external provider sent away", name=spec.name, reason="the config file has one now")
-            self._left(external.sid)
-            self._tasks.start_soon(self._disconnect, external.sid)
+            self._send_away(external)
         for registration in self._registry.registrations(spec.name):
             self._watch_anew(registration)
 
@@ -123,7 +137,7 @@ class Providers:
             log.warning("registration refused", reason=exc.message)
             return {"ok": False, "error": exc.wire()}
         self._replace(visitor.grant, but=sid)
-        emit = partial(self._emit, sid)
+        emit = partial(self._emit_for_reply if offer.reply == "ack" else self._emit, sid)
         answer = self._registry.register(sid, visitor.grant, visitor.pid, offer, emit)
         registration = self._registry.registration(sid)
         assert registration is not None
@@ -136,8 +150,11 @@ class Providers:
         """A newer connection of one generation takes the place of the older."""
         for older in self._registry.of(grant):
             if older.sid != but:
-                self._left(older.sid)
-                self._tasks.start_soon(self._disconnect, older.sid)
+                self._send_away(older)
+
+    def _send_away(self, registration: Registration) -> None:
+        self._left(registration.sid)
+        self._tasks.start_soon(self._disconnect, registration.sid)
 
     # Health.
     def _check(self, registration: Registration) -> Check | None:
@@ -180,9 +197,44 @@ class Providers:
         if registration.result(data):
             self._registry.answered(registration)
 
+    def acknowledged(self, sid: str, number: int, data: list[Any]) -> None:
+        """The answer of a provider that said `reply: ack`: our calls' ids are its numbers."""
+        registration = self._registry.registration(sid)
+        if registration is not None and registration.offer.reply == "ack":
+            answer = data[0] if data and isinstance(data[0], dict) else {"error": NO_ANSWER}
+            self._result(registration, {**answer, "id": str(number)})
+
+    async def _emit_for_reply(self, sid: str, event: str, data: Wire) -> None:
+        is_plain_call = event == "invoke" and not data["stream"]
+        await self._emit(sid, event, data, int(data["id"]) if is_plain_call else None)
+
     def _chunk(self, registration: Registration, data: Wire) -> None:
-        if broken := registration.chunk(data):
-            self.post(registration, "cancel", {"id": broken.id, "reason": "protocol"})
+        call = registration.calls.get(str(data.get("id")))
+        # An answer to what was given up long ago is no mistake of the provider's.
+        if not isinstance(call, Stream):
+            return
+        if call.grant is None:
+            call.grant = partial(self._grant, registration, call.id)
+        try:
+            call.chunk(data, self._size() - FRAMING)
+        except CallError as exc:
+            call.fail(exc)
+            self.post(registration, "cancel", {"id": call.id, "reason": "protocol"})
+
+    def _grant(self, registration: Registration, number: str, credits: int) -> None:
+        self.post(registration, "credit", {"id": number, "n": credits})
+
+    def _lingers(self, registration: Registration, data: Wire) -> None:
+        if call := registration.calls.get(str(data.get("id"))):
+            call.lingers = True
+
+    def _stuck(self, registration: Registration, reason: str) -> None:
+        grant = registration.grant
+        log.warning("provider does not end cancelled calls", name=registration.instance, reason=reason)
+        if grant.instance is not None:
+            self._registry.facts.stuck(grant.instance, grant.generation, reason)
+        elif self._registry.registration(registration.sid):
+            self._send_away(registration)
 
     def _end(self, registration: Registration, data: Wire) -> None:
         if registration.end(data):
@@ -190,6 +242,8 @@ class Providers:
 
     def post(self, registration: Registration, event: str, data: Any) -> None:
         """Send without waiting, even from a task that is being cancelled."""
+        if event == "cancel":
+            self._patience.told(registration, data["id"])
         self._tasks.start_soon(registration.emit, event, data)
 
 

@@ -4,81 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gleitzeit_extensions.protocol import CallError
-from gleitzeitd.hub.calls import Call, Stream
-from gleitzeitd.hub.tokens import Grant
+from gleitzeitd.core.breaker import CLOSED, Breaker, called_off, is_open
+from gleitzeitd.core.spec import Routing
+from gleitzeitd.hub.access.tokens import Grant
+from gleitzeitd.hub.calls import Call
+from gleitzeitd.hub.offers import Offer
 
 Emit = Callable[[str, Any], Coroutine[Any, Any, None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a provider says that it can do."""
-
-    name: str
-    type: str = "unknown"
-    description: str = ""
-    models: tuple[str, ...] = ()
-    capabilities: tuple[str, ...] = ()
-    methods: tuple[dict[str, Any], ...] = ()
-    closed: bool = False
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    ready: bool = True
-    """Whether it may be called as soon as it is registered."""
-
-    @classmethod
-    def read(cls, data: object) -> Offer:
-        """Raises CallError `invalid_request` with what is wrong."""
-        if not isinstance(data, dict) or not isinstance(data.get("name"), str) or not data["name"]:
-            raise CallError("invalid_request", "`register` needs a `name`")
-        ready = _checked("ready", data.get("ready", True), bool)
-        return replace(cls(data["name"]).updated(data), closed=data.get("closed") is True, ready=ready)
-
-    def updated(self, data: object) -> Offer:
-        """The offer with the fields of `data` that an offer has. Raises CallError."""
-        if not isinstance(data, dict):
-            raise CallError("invalid_request", "an offer is a mapping")
-        known: dict[str, Any] = {}
-        for key in ("type", "description"):
-            if key in data:
-                known[key] = _checked(key, data[key], str)
-        for key in ("models", "capabilities"):
-            if key in data:
-                known[key] = tuple(_checked(key, item, str) for item in _checked(key, data[key], list))
-        if "methods" in data:
-            methods = tuple(
-                _checked("methods", item, dict) for item in _checked("methods", data["methods"], list)
-            )
-            for method in methods:
-                _checked("methods: name", method.get("name"), str)
-            known["methods"] = methods
-        if "metadata" in data:
-            known["metadata"] = _checked("metadata", data["metadata"], dict)
-        return replace(self, **known)
-
-    @property
-    def method_names(self) -> tuple[str, ...]:
-        return tuple(str(method["name"]) for method in self.methods)
-
-
-def _checked(key: str, value: Any, kind: type) -> Any:
-    if not isinstance(value, kind):
-        raise CallError("invalid_request", f"`{key}` must be {kind.__name__}, not {type(value).__name__}")
-    return value
+RECENT = 0.2
+"""The share of the newest call in a moving average."""
 
 
 class Registration:
     """One connection of one provider. Only the hub writes here."""
 
-    def __init__(self, sid: str, offer: Offer, grant: Grant, pid: int | None, slots: int, emit: Emit) -> None:
+    def __init__(
+        self, sid: str, offer: Offer, grant: Grant, pid: int | None, routing: Routing, emit: Emit
+    ) -> None:
         self.sid = sid
         self.offer = offer
+        self.name = offer.name
+        self.provider = offer.name
         self.grant = grant
+        self.instance = grant.instance or offer.name
+        """The name of the one process that it is the connection of."""
         self.pid = pid
-        self.slots = slots
         self.emit = emit
         self.ready = offer.ready
         self.draining = False
@@ -87,15 +40,34 @@ class Registration:
         self.health: Mapping[str, Any] | None = None
         self.since = asyncio.get_running_loop().time()
         self.calls: dict[str, Call] = {}
+        self.outlived = 0
+        """Calls that went on long after they were cancelled."""
+        self.given = 0
+        """The number of the last call that it was given."""
+        self.latency = 0.0
+        """Seconds until it answers, as a moving average; 0: not known yet."""
+        self.holding = 0.0
+        """Seconds that a call holds a slot, likewise."""
+        self.breaker: Breaker = CLOSED
+        self.trouble: CallError | None = None
+        """The last error that its breaker heard of."""
+        self.heed(routing)
+
+    def heed(self, routing: Routing) -> None:
+        """Take over how it is to be called."""
+        self.slots = routing.concurrency
+        self.priority = routing.priority
+        self.weight = routing.weight
+
+    def remember(self, earlier: Registration) -> None:
+        """What was learned on another connection to the same process; what was tried there is over."""
+        self.latency, self.holding, self.trouble = earlier.latency, earlier.holding, earlier.trouble
+        self.breaker = called_off(earlier.breaker)
 
     @property
-    def name(self) -> str:
-        return self.offer.name
-
-    @property
-    def instance(self) -> str:
-        """The name of the one process that it is the connection of."""
-        return self.grant.instance or self.offer.name
+    def load(self) -> int:
+        """How many calls are with it."""
+        return len(self.calls)
 
     @property
     def is_external(self) -> bool:
@@ -107,9 +79,28 @@ class Registration:
         return self.ready and not self.degraded and self.fit
 
     @property
-    def has_room(self) -> bool:
+    def is_upright(self) -> bool:
+        """Whether it would be given calls if it had a free slot and did not fail."""
+        return self.is_ready and not self.draining
+
+    def has_room(self, now: float) -> bool:
         """Whether it may be given one more call."""
-        return self.is_ready and not self.draining and len(self.calls) < self.slots
+        return (
+            self.ready
+            and not self.degraded
+            and self.fit
+            and not self.draining
+            and len(self.calls) < self.slots
+            and (self.breaker is CLOSED or not is_open(self.breaker, now))
+        )
+
+    def answered_in(self, seconds: float) -> None:
+        """Count the time until an answer began."""
+        self.latency += (seconds - self.latency) * (RECENT if self.latency else 1.0)
+
+    def held_for(self, seconds: float) -> None:
+        """Count the time that a call held its slot."""
+        self.holding += (seconds - self.holding) * (RECENT if self.holding else 1.0)
 
     def result(self, data: Mapping[str, Any]) -> bool:
         """Take a `result`; True when a slot became free."""
@@ -118,17 +109,6 @@ class Registration:
             call.result(data)
         # An answer to what was given up long ago is no mistake of the provider's.
         return call is not None
-
-    def chunk(self, data: Mapping[str, Any]) -> Stream | None:
-        """Take a `chunk`; the stream it belongs to, when that broke the protocol and is to be cancelled."""
-        call = self.calls.get(str(data.get("id")))
-        if isinstance(call, Stream):
-            try:
-                call.chunk(data)
-            except CallError as exc:
-                call.fail(exc)
-                return call
-        return None
 
     def end(self, data: Mapping[str, Any]) -> bool:
         """Take an `end`; True when a slot became free."""

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gleitzeit_extensions.protocol import MAX_FRAME, PROTO, WINDOW, CallError
+from gleitzeit_extensions.protocol import MAX_FRAME, PROTO, WINDOW, CallError, Wire
 from gleitzeitd.core.process import ALIVE, State
-from gleitzeitd.core.routing import Standing
 from gleitzeitd.core.spec import NAME_RULE, Routing, Spec, is_name
-from gleitzeitd.hub.calls import Call, LostError
+from gleitzeitd.core.standing import Standing
+from gleitzeitd.core.targets import By, Target
+from gleitzeitd.hub.access.tokens import Grant, Tokens
+from gleitzeitd.hub.calls import LostError
+from gleitzeitd.hub.directory import Directory
 from gleitzeitd.hub.line import Line
-from gleitzeitd.hub.registration import Emit, Offer, Registration
-from gleitzeitd.hub.standings import Standings
-from gleitzeitd.hub.tokens import Grant, Tokens
+from gleitzeitd.hub.offers import Offer
+from gleitzeitd.hub.registration import Emit, Registration
 
 EVIDENCE_TIME = 0.25
 """Seconds that the calls of a lost connection wait for the process' exit status, to be told with it."""
@@ -33,6 +34,8 @@ class Facts:
     disconnected: Callable[[str, int], None]
     drained: Callable[[str, int], None]
     failed: Callable[[str, int, str], None]
+    stuck: Callable[[str, int, str], None]
+    """It answers, but does not end what it was told to end."""
     owns: Callable[[str, int, int], bool]
     """Whether a pid belongs to a generation of an instance."""
 
@@ -44,6 +47,8 @@ class Life:
     spec: Spec
     """What it was started with, and has taken over since."""
     standing: Standing
+    last: Registration | None = None
+    """Its connection before this one."""
 
 
 class Registry:
@@ -56,82 +61,70 @@ class Registry:
         hang_up: Callable[[Grant], None],
     ) -> None:
         """`hang_up` closes every connection of a generation that is over."""
-        self.specs = {spec.name: spec for spec in specs}
+        self.directory = Directory(specs, disabled)
+        self.line = Line(self.directory, self.answered)
         self.tokens = tokens
         self.facts = facts
         self._hang_up = hang_up
-        self._disabled = disabled
-        self._standings = Standings(self.specs.values())
         self._lives: dict[Grant, Life] = {}
-        self._lines: dict[str, Line] = {}
-        self._connected: dict[str, Registration] = {}
+        self._of: dict[Grant, dict[str, Registration]] = {}
         self._lost: dict[Grant, list[Registration]] = {}
 
     # What is asked.
+    @property
+    def specs(self) -> Mapping[str, Spec]:
+        """The providers that are wanted."""
+        return self.directory.specs
+
     def spec(self, name: str) -> Spec | None:
         """The spec of a provider, or of the provider that an instance is one of; None for an external one."""
-        return self._standings.spec(name)
+        return self.directory.spec(name)
+
+    def is_provider(self, name: str) -> bool:
+        """Whether there is a provider of that name: one that is wanted, or one that is connected."""
+        return self.directory.is_provider(name)
+
+    def waiting(self) -> Mapping[str, int]:
+        """How many calls wait for each provider; those that several may answer wait for the first of them."""
+        return {name: self.line.waiting.get(name, 0) for name in self.directory.providers}
 
     def spec_of(self, grant: Grant) -> Spec | None:
         """What a generation was started with; None for an external provider."""
         life = self._lives.get(grant)
         return life.spec if life else None
 
+    def standing(self, registration: Registration) -> Standing | None:
+        """How the life stands that it is the connection of; None for an external provider."""
+        life = self._lives.get(registration.grant)
+        return life.standing if life else None
+
     def routing(self, name: str) -> Routing:
-        spec = self.spec(name)
-        return spec.routing if spec else Routing()
+        return self.directory.routing(name)
 
     def registrations(self, name: str | None = None) -> list[Registration]:
         """All connections, a provider's, or those of one instance; the newest life comes first."""
-        found = (r for r in self._connected.values() if name in (None, r.name, r.instance))
-        return sorted(found, key=lambda registration: -registration.grant.generation)
+        return self.directory.registrations(name)
 
     def registration(self, sid: str) -> Registration | None:
-        return self._connected.get(sid)
+        return self.directory.registration(sid)
 
-    def line(self, name: str) -> Line:
-        """Where calls for a provider, or for one instance of it, wait.
+    def demand(self, name: str) -> None:
+        """Raises CallError `not_found.provider` or `no_instance` when there is nobody of that name."""
+        target = Target(By.PROVIDER, name)
+        if self.line.routes.to(target).resolution is None:
+            raise self.directory.missing(target)
 
-        Raises CallError `not_found.provider`, `no_instance`.
-        """
-        spec = self.spec(name)
-        provider = spec.name if spec else name
-        if provider in self._lines:
-            return self._lines[provider]
-        if spec is None and name in self._disabled:
-            raise CallError("no_instance", f'"{name}" is disabled in the config file')
-        if spec is None:
-            names = {*self._standings.names, *(r.name for r in self.registrations())}
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f' (did you mean "{close[0]}"?)' if close else ': see "gleitzeitctl providers list"'
-            raise CallError("not_found.provider", f'there is no provider "{name}"{hint}')
-        return self._make_line(provider)
-
-    def _make_line(self, provider: str) -> Line:
-        def why_not(call: Call, address: str) -> CallError | None:
-            if provider not in self.specs and line.registrations:
-                return None  # External, and busy.
-            sentence = self._standings.why_not(address, call.deadline)
-            return CallError("no_instance", sentence) if sentence else None
-
-        line = self._lines[provider] = Line(provider, self.routing(provider).queue, why_not)
-        return line
-
-    def why_late(self, name: str) -> str:
-        """Why nobody could take a call to `name`; nothing when those who could were only busy."""
-        own = self.registrations(name)
-        if any(registration.is_ready and not registration.draining for registration in own):
-            return ""
-        if any(registration.degraded for registration in own):
-            return "it says that it is degraded"
-        return self._standings.reason(name) or "it says that it is not ready"
+    def catalogue(self) -> Wire:
+        """Every model and capability, and who offers it:
+        `{models: [{name, providers, aliases, pattern}], capabilities: [{name, providers}]}`."""
+        return self.directory.catalogue()
 
     # What providers do.
     def offer(self, sid: str, grant: Grant, data: object) -> Offer:
         """What this connection offers, when it may. Raises CallError."""
         offer = Offer.read(data)
         self._permit(offer.name, grant)
-        earlier = self._connected.get(sid)
+        earlier = self.registration(sid)
         if earlier is not None:
             raise CallError("conflict", f'this connection is registered as "{earlier.name}" already')
         return offer
@@ -142,15 +135,15 @@ class Registry:
         """Take a registration in; the acknowledgement."""
         life = self._lives.get(grant)
         routing = life.spec.routing if life else self.routing(offer.name)
-        registration = Registration(sid, offer, grant, pid, routing.concurrency, emit)
+        registration = Registration(sid, offer, grant, pid, routing, emit)
         if life is not None:
             _heed(registration, life.standing)
-        self._connected[sid] = registration
-        line = self._lines.get(offer.name) or self._make_line(offer.name)
-        line.registrations.append(registration)
-        line.fill()
+            if life.last is not None:
+                registration.remember(life.last)
+        self._of.setdefault(grant, {})[sid] = registration
+        self.directory.add(registration)
+        self.line.changed(offer.name)
         if grant.instance is not None:
-            self._standings.offers(offer.name)
             self.facts.registered(grant.instance, grant.generation, offer.ready)
         return {"ok": True, "session": sid, "proto": PROTO, "max_frame": MAX_FRAME, "window": WINDOW}
 
@@ -165,37 +158,40 @@ class Registry:
             )
         if not is_name(name):
             raise CallError("invalid_request", f"a provider's name is made of {NAME_RULE}")
-        if spec is None and name in self.specs:
-            raise CallError("forbidden", f'"{name}" is run by this daemon: disable it or choose another name')
+        if spec is None and not grant.may_provide(name):
+            sentence = f'this token may not provide "{name}": it needs the scope provide:{name}'
+            raise CallError("forbidden", sentence)
+        if spec is None and name in self.specs and not grant.may_join(name):
+            command = f"gleitzeitctl token create NAME --scope provide:{name}"
+            sentence = f'"{name}" is run by this daemon: disable it, or create a token to join it with'
+            raise CallError("forbidden", f'{sentence}: "{command}"')
 
     def of(self, grant: Grant) -> list[Registration]:
         """The connections of a generation."""
-        return [r for r in self._connected.values() if grant.instance is not None and r.grant == grant]
+        return [*self._of.get(grant, {}).values()] if grant.instance is not None else []
 
     def update(self, registration: Registration, data: object) -> None:
         """Raises CallError."""
         registration.offer = registration.offer.updated(data)
+        self.directory.heard(registration)
+        self.line.changed(registration.name)
 
     def set_ready(self, registration: Registration, ready: bool, reason: str = "") -> None:
         """It said whether it is to be called."""
         registration.ready = ready
-        self._freed(registration)
+        self.line.freed(registration)
         if registration.grant.instance is not None:
             self.facts.said(registration.grant.instance, registration.grant.generation, ready, reason)
 
     def set_degraded(self, registration: Registration, degraded: bool) -> None:
         registration.degraded = degraded
-        self._freed(registration)
+        self.line.freed(registration)
 
     def answered(self, registration: Registration) -> None:
         """One of its calls is over."""
-        self._freed(registration)
+        self.line.freed(registration)
         if registration.draining and not registration.calls:
             self._tell_drained(registration.grant)
-
-    def _freed(self, registration: Registration) -> None:
-        if line := self._lines.get(registration.name):
-            line.fill()
 
     def disconnected(self, sid: str, *, on_purpose: bool = False) -> None:
         """The connection is over. Its calls are lost; they wait a moment for the evidence."""
@@ -217,51 +213,42 @@ class Registry:
             _lose(registration, "its connection was lost", {})
 
     def _forget(self, sid: str) -> Registration | None:
-        registration = self._connected.pop(sid, None)
+        registration = self.directory.remove(sid)
         if registration is not None:
-            line = self._lines[registration.name]
-            line.registrations.remove(registration)
-            if registration.name in self.specs:
-                line.reconsider()
-            elif not line.registrations:
-                line.reconsider()
-                del self._lines[registration.name]
+            del self._of[registration.grant][sid]
+            if not self._of[registration.grant]:
+                del self._of[registration.grant]
+            if life := self._lives.get(registration.grant):
+                life.last = registration
+            self.line.changed(registration.name)
         return registration
 
     # What the supervisor says.
     def know(self, spec: Spec) -> list[Registration]:
         """A provider, new or as it is wanted from now on; external ones of its name, who have to leave."""
-        self.specs[spec.name] = spec
-        self._standings.know(spec)
-        for grant, life in self._lives.items():
+        self.directory.know(spec)
+        for life in self._lives.values():
             if life.spec.name == spec.name:
                 life.spec = replace(life.spec, routing=spec.routing, health=spec.health)
-                for registration in self.of(grant):
-                    registration.slots = spec.routing.concurrency
-        if line := self._lines.get(spec.name):
-            line.limit = spec.routing.queue
-            line.reconsider()
-        return [registration for registration in self.registrations(spec.name) if registration.is_external]
+        registrations = self.registrations(spec.name)
+        for registration in registrations:
+            registration.heed(spec.routing)
+        self.line.changed(spec.name)
+        return [one for one in registrations if one.is_external and not one.grant.may_join(spec.name)]
 
     def forget(self, provider: str) -> None:
         """Nothing is left of a provider, and nobody wants it."""
-        self.specs.pop(provider, None)
-        self._standings.forget(provider)
-        if line := self._lines.get(provider):
-            line.reconsider()
-            if not line.registrations:
-                del self._lines[provider]
+        self.directory.forget(provider)
+        self.line.changed(provider)
 
     def retire(self, instance: str) -> None:
         """Nobody has that name any more: what still answers to it is at its last calls."""
-        spec = self.spec(instance)
-        self._standings.retire(instance)
-        if spec is not None and (line := self._lines.get(spec.name)):
-            line.reconsider()
+        if provider := self.directory.retire(instance):
+            self.line.changed(provider)
 
     def disable(self, providers: frozenset[str]) -> None:
         """Those that stand in the file and are not wanted."""
-        self._disabled = providers
+        self.directory.disabled = providers
 
     def expect(self, spec: Spec, instance: str, generation: int) -> str:
         """A generation is about to be spawned: its token."""
@@ -280,10 +267,9 @@ class Registry:
         if standing.state not in ALIVE:
             self._end(grant)
         if leads:
-            self._standings[instance] = standing
-        spec = self.spec(instance)
-        if spec is not None and (line := self._lines.get(spec.name)):
-            line.reconsider()
+            self.directory.standings[instance] = standing
+        if spec := self.spec(instance):
+            self.line.stands(spec.name)
 
     def _end(self, grant: Grant) -> None:
         self._lives.pop(grant, None)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from gleitzeitd.core.routing import Standing, why_not_wait
+from gleitzeitd.core.process import State
 from gleitzeitd.core.spec import Spec
+from gleitzeitd.core.standing import Standing, is_due, why_not_wait
+
+COMING = frozenset({State.WAITING, State.STARTING})
 
 
 class Standings:
@@ -50,6 +53,21 @@ class Standings:
     def names(self) -> Iterable[str]:
         """Every name that calls may be addressed to."""
         return self._specs.keys() | self._owners.keys()
+
+    @property
+    def owners(self) -> Mapping[str, str]:
+        """The provider that each instance is one of."""
+        return self._owners
+
+    def instances(self, provider: str) -> Mapping[str, Standing]:
+        """How each instance of a provider stands that something was said of."""
+        return self._standings.get(provider, {})
+
+    def is_coming(self, name: str, deadline: float) -> bool:
+        """Whether an instance of that provider, or of that name, comes up and may be there in time."""
+        return any(
+            standing.state in COMING or is_due(standing, deadline) for standing in self._of(name).values()
+        )
 
     def spec(self, name: str) -> Spec | None:
         """The spec of a provider, or of the provider that an instance is one of."""

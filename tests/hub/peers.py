@@ -13,16 +13,20 @@ from typing import Any
 import aiohttp
 import anyio
 import socketio
+from aiohttp import web
 
 from gleitzeit_extensions.protocol import CLIENTS, PROVIDERS, CallError
 from gleitzeitd.core.process import State
-from gleitzeitd.core.routing import Standing
 from gleitzeitd.core.spec import ClassTarget, CommandTarget, Routing, Rules, Spec
+from gleitzeitd.core.standing import Standing
+from gleitzeitd.hub.access.entrance import HERE, Terms
+from gleitzeitd.hub.access.tokens import Tokens
+from gleitzeitd.hub.patience import Limits
 from gleitzeitd.hub.registry import Facts
 from gleitzeitd.hub.server import Hub
-from gleitzeitd.hub.tokens import Tokens
 
 LOCAL = "the local token"
+LIMITS = Limits()
 PATIENCE = 10.0
 RUNNING = Standing(State.RUNNING, True, None, "", registers=True, generation=1)
 STARTING = Standing(State.STARTING, True, None, "", registers=True, generation=1)
@@ -75,6 +79,10 @@ class Site:
         assert spec is not None
         return self.hub.registry.expect(spec, instance, generation)
 
+    def waiting(self, name: str = "tool") -> int:
+        """How many calls wait for a provider."""
+        return self.hub.registry.waiting().get(name, 0)
+
     async def provider(
         self, instance: str = "tool", *, tcp: bool = False, standing: Standing | None = None, **offer: Any
     ) -> Peer:
@@ -115,8 +123,13 @@ class Peer:
     async def register(self, **offer: Any) -> Any:
         return await self.client.call("register", offer, namespace=self.namespace, timeout=PATIENCE)
 
-    async def ask(self, number: str = "1", provider: str = "tool", method: str = "add", **more: Any) -> None:
-        await self.say("invoke", {"id": number, "provider": provider, "method": method, **more})
+    async def ask(
+        self, number: str = "1", provider: str | None = None, method: str = "add", **more: Any
+    ) -> None:
+        """Call the provider `tool`, unless something else is named."""
+        if provider is not None or not more.keys() & {"model", "capability", "target"}:
+            more["provider"] = provider or "tool"
+        await self.say("invoke", {"id": number, "method": method, **more})
 
     async def answer(self) -> Any:
         """The result of a call; an error is raised."""
@@ -131,12 +144,33 @@ class Peer:
         await self.say("result", {"id": invoke["id"], "ok": True, "result": result})
         return invoke
 
+    async def refuse(self, code: str, message: str = "no", **detail: Any) -> Any:
+        """Answer the next call with an error; the call."""
+        invoke = await self.next("invoke")
+        error = CallError(code, message, detail).wire()
+        await self.say("result", {"id": invoke["id"], "ok": False, "error": error})
+        return invoke
+
+    async def failure(self) -> CallError:
+        """The error that the next call ends with."""
+        try:
+            answer = await self.answer()
+        except CallError as exc:
+            return exc
+        raise AssertionError(f"it was answered: {answer!r}")
+
     async def leave(self) -> None:
         await self.client.disconnect()
 
 
 @asynccontextmanager
-async def site(*specs: Spec, owns: bool = True) -> AsyncIterator[Site]:
+async def site(
+    *specs: Spec,
+    owns: bool = True,
+    patience: Limits = LIMITS,
+    app: web.Application | None = None,
+    terms: Terms = HERE,
+) -> AsyncIterator[Site]:
     """A hub for the given providers; `owns` answers whether a process belongs to an instance."""
     facts: list[tuple[Any, ...]] = []
     tell = Facts(
@@ -145,9 +179,10 @@ async def site(*specs: Spec, owns: bool = True) -> AsyncIterator[Site]:
         disconnected=lambda *fact: facts.append(("disconnected", *fact)),
         drained=lambda *fact: facts.append(("drained", *fact)),
         failed=lambda *fact: facts.append(("failed", *fact)),
+        stuck=lambda *fact: facts.append(("stuck", *fact)),
         owns=lambda *_: owns,
     )
-    hub = Hub(specs, frozenset({"off"}), Tokens(LOCAL), tell)
+    hub = Hub(specs, frozenset({"off"}), Tokens(LOCAL), tell, patience)
     for instance in (name for one in specs for name in one.instance_names):
         hub.registry.stands(instance, RUNNING)
     with tempfile.TemporaryDirectory() as directory:
@@ -156,7 +191,7 @@ async def site(*specs: Spec, owns: bool = True) -> AsyncIterator[Site]:
         unix.bind(path)
         port = tcp.getsockname()[1]
         async with anyio.create_task_group() as tasks:
-            await tasks.start(hub.run, [unix, tcp])
+            await tasks.start(hub.run, [unix, tcp], app or web.Application(), terms)
             built = Site(hub, path, port, facts)
             try:
                 yield built

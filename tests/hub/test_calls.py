@@ -6,7 +6,8 @@ import pytest
 
 from gleitzeit_extensions.protocol import CLIENTS, CallError
 from gleitzeitd.core.process import State
-from gleitzeitd.core.routing import Standing
+from gleitzeitd.core.standing import Standing
+from gleitzeitd.core.targets import By, Target
 from gleitzeitd.hub.calls import Request
 from tests.hub.peers import STARTING, site, spec, until
 
@@ -46,7 +47,7 @@ async def test_a_call_waits_for_a_provider_that_is_coming_up() -> None:
         hub.hub.registry.stands("tool", STARTING)
         caller = await hub.caller()
         await caller.ask()
-        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
+        await until(lambda: hub.waiting("tool") == 1)
         provider = await hub.provider()
         assert (await provider.next("invoke"))["method"] == "add"
 
@@ -56,7 +57,7 @@ async def test_a_waiting_call_fails_when_its_provider_gives_up() -> None:
         hub.hub.registry.stands("tool", STARTING)
         caller = await hub.caller()
         await caller.ask()
-        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
+        await until(lambda: hub.waiting("tool") == 1)
         hub.hub.registry.stands(
             "tool", Standing(State.FATAL, True, None, "no key", registers=True, generation=1)
         )
@@ -116,7 +117,7 @@ async def test_the_slot_of_a_cancelled_call_is_taken_until_the_provider_lets_go(
         first = await provider.next("invoke")
         await provider.next("cancel")
         await caller.ask("2")
-        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
+        await until(lambda: hub.waiting("tool") == 1)
         error = CallError("cancelled", "ended").wire()
         await provider.say("result", {"id": first["id"], "ok": False, "error": error})
         assert (await provider.next("invoke"))["id"] != first["id"]
@@ -257,7 +258,7 @@ async def test_an_external_provider_that_is_busy_is_waited_for() -> None:
         for number in range(65):
             await caller.ask(str(number), provider="stranger")
         invokes = [await provider.next("invoke") for _ in range(64)]
-        await until(lambda: hub.hub.registry.line("stranger").waiting == 1)
+        await until(lambda: hub.waiting("stranger") == 1)
         await provider.say("result", {"id": invokes[0]["id"], "ok": True, "result": 1})
         await provider.next("invoke")
 
@@ -286,7 +287,7 @@ async def test_a_call_that_is_too_large_to_be_written_is_refused_with_its_size()
     async with site(spec()) as hub:
         provider, caller = await hub.provider(), await hub.caller()
         text = "\u00e4" * (3 * 1024 * 1024)  # As JSON without other letters it is three times as long.
-        request = Request("tool", "add", {"text": text})
+        request = Request(Target(By.PROVIDER, "tool"), "add", {"text": text})
         with pytest.raises(CallError, match=r'"tool" add is 18,874,\d+ bytes of JSON') as failure:
             await hub.hub.router.invoke(request)
         assert failure.value.code == "too_large"
@@ -303,7 +304,7 @@ async def test_who_gave_up_waiting_takes_no_place_in_the_queue() -> None:
         with pytest.raises(CallError) as failure:
             await caller.answer()
         assert failure.value.code == "deadline_exceeded"
-        assert hub.hub.registry.line("tool").waiting == 0
+        assert hub.waiting("tool") == 0
 
 
 async def test_an_instance_that_is_stopping_gets_no_more_calls() -> None:
@@ -313,7 +314,7 @@ async def test_an_instance_that_is_stopping_gets_no_more_calls() -> None:
             "tool", Standing(State.STOPPING, True, None, "sick", registers=True, generation=1)
         )
         await caller.ask()
-        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
+        await until(lambda: hub.waiting("tool") == 1)
         assert "invoke" not in provider.arrived
 
 

@@ -7,7 +7,7 @@ from socketio.exceptions import ConnectionError as Refused
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.core.process import State
-from gleitzeitd.core.routing import Standing
+from gleitzeitd.core.standing import Standing
 from tests.hub.peers import command, site, spec, until
 
 pytestmark = pytest.mark.anyio
@@ -59,7 +59,7 @@ async def test_a_command_that_lost_its_connection_is_waited_for_and_only_its_cal
         with pytest.raises(CallError, match="its connection was lost"):
             await caller.answer()
         await caller.ask("2")
-        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
+        await until(lambda: hub.waiting("tool") == 1)
         await (await hub.provider(tcp=True)).reply("back")
         assert await caller.answer() == "back"
         assert [fact[0] for fact in hub.facts] == ["registered", "disconnected", "registered"]

@@ -16,7 +16,7 @@ from socketio.exceptions import ConnectionError as Refused
 from structlog.testing import capture_logs
 
 from gleitzeit_extensions.protocol import CLIENTS
-from gleitzeitd.hub.door import Door
+from gleitzeitd.hub.access.door import Door
 from tests.hub.peers import PATIENCE, site, spec
 
 pytestmark = pytest.mark.anyio

@@ -13,9 +13,9 @@ from socketio.exceptions import ConnectionError as Refused
 
 from gleitzeit_extensions.protocol import CLIENTS, PROVIDERS, CallError
 from gleitzeitd.core.process import State
-from gleitzeitd.core.routing import Standing
 from gleitzeitd.core.spec import Check, CheckKind, Rules, Spec
-from gleitzeitd.hub.tokens import Grant, Tokens
+from gleitzeitd.core.standing import Standing
+from gleitzeitd.hub.access.tokens import Grant, Tokens
 from tests.hub.peers import RUNNING, STARTING, Peer, Site, site, spec, twins, until
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,7 @@ def stands(hub: Site, generation: int, *, instance: str = "tool", leads: bool = 
 
 
 def waiting(hub: Site) -> int:
-    return hub.hub.registry.line("tool").waiting
+    return hub.waiting("tool")
 
 
 def told(hub: Site, fact: str) -> list[tuple[Any, ...]]:
@@ -406,7 +406,7 @@ async def test_more_instances_have_names_and_fewer_have_none() -> None:
             registry.retire(name)
         assert registry.spec("tool#2") is None
         with pytest.raises(CallError, match='there is no provider "tool#2"'):
-            registry.line("tool#2")
+            registry.demand("tool#2")
 
 
 async def test_an_external_provider_whose_name_the_config_takes_is_sent_away() -> None:
@@ -463,7 +463,7 @@ async def test_calls_that_wait_for_what_is_forgotten_fail() -> None:
         with pytest.raises(CallError, match='"tool" is not connected'):
             await caller.answer()
         with pytest.raises(CallError, match='there is no provider "tool"'):
-            hub.hub.registry.line("tool")
+            hub.hub.registry.demand("tool")
 
 
 async def test_what_is_forgotten_and_stands_in_the_file_is_called_disabled() -> None:
@@ -471,11 +471,11 @@ async def test_what_is_forgotten_and_stands_in_the_file_is_called_disabled() -> 
         hub.hub.registry.disable(frozenset({"tool"}))
         hub.hub.registry.forget("tool")
         with pytest.raises(CallError, match='"tool" is disabled in the config file') as failure:
-            hub.hub.registry.line("tool")
+            hub.hub.registry.demand("tool")
         assert failure.value.code == "no_instance"
         hub.hub.registry.disable(frozenset())
         with pytest.raises(CallError, match='there is no provider "tool"'):
-            hub.hub.registry.line("tool")
+            hub.hub.registry.demand("tool")
 
 
 async def test_a_name_that_is_forgotten_is_free_for_an_external_provider() -> None:

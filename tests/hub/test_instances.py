@@ -6,8 +6,8 @@ import pytest
 
 from gleitzeit_extensions.protocol import CLIENTS, PROVIDERS, CallError
 from gleitzeitd.core.process import State
-from gleitzeitd.core.routing import Standing
-from gleitzeitd.hub.tokens import Grant
+from gleitzeitd.core.standing import Standing
+from gleitzeitd.hub.access.tokens import Grant
 from tests.hub.peers import Peer, Site, site, spec, twins, until
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +22,7 @@ async def both(hub: Site) -> tuple[Peer, Peer]:
 
 
 async def waiting(hub: Site, calls: int) -> None:
-    await until(lambda: hub.hub.registry.line("tool").waiting == calls)
+    await until(lambda: hub.waiting("tool") == calls)
 
 
 async def test_each_instance_registers_under_its_provider_s_name_and_is_told_by_its_own() -> None:
@@ -159,7 +159,7 @@ async def test_calls_fail_only_when_the_last_instance_gives_up() -> None:
         await caller.ask("2", provider="tool#1")
         with pytest.raises(CallError, match='"tool#1" is FATAL: no key'):
             await caller.answer()
-        assert hub.hub.registry.line("tool").waiting == 1
+        assert hub.waiting("tool") == 1
         hub.hub.registry.stands("tool#2", STOPPED)
         with pytest.raises(CallError, match='no instance of "tool" is up in time: "tool#1" is FATAL: no key'):
             await caller.answer()

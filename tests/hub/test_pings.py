@@ -60,6 +60,6 @@ async def test_who_owes_an_answer_for_too_long_is_gone(monkeypatch: pytest.Monke
         provider, caller = await hub.provider(), await hub.caller()
         await owing(provider)
         steady = time.monotonic
-        monkeypatch.setattr("gleitzeitd.hub.pings.monotonic", lambda: steady() + HOUR)
+        monkeypatch.setattr("gleitzeitd.hub.wire.pings.monotonic", lambda: steady() + HOUR)
         await caller.ask()
         await until(lambda: ("disconnected", "tool", 1) in hub.facts)

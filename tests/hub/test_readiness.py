@@ -8,7 +8,7 @@ import pytest
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.core.process import State
-from gleitzeitd.core.routing import Standing
+from gleitzeitd.core.standing import Standing
 from tests.hub.peers import RUNNING, STARTING, site, spec, until
 
 pytestmark = pytest.mark.anyio
@@ -19,7 +19,7 @@ async def test_a_provider_may_register_before_it_is_ready() -> None:
         provider, caller = await hub.provider(ready=False), await hub.caller()
         assert hub.facts == [("registered", "tool", 1, False)]
         await caller.ask()
-        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
+        await until(lambda: hub.waiting("tool") == 1)
         await provider.say("ready", {})
         assert (await provider.next("invoke"))["method"] == "add"
         assert hub.facts[1:] == [("said", "tool", 1, True, "")]
@@ -31,7 +31,7 @@ async def test_a_provider_that_is_not_ready_is_not_called_until_it_is() -> None:
         await provider.say("not_ready", {"reason": "loading\nthe model"})
         await until(lambda: ("said", "tool", 1, False, "loading the model") in hub.facts)
         await caller.ask()
-        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
+        await until(lambda: hub.waiting("tool") == 1)
         await provider.say("ready", {})
         assert (await provider.next("invoke"))["method"] == "add"
 
@@ -42,13 +42,13 @@ async def test_what_fails_its_ready_check_is_called_once_it_passes(state: Standi
     async with site(spec()) as hub:
         provider, caller = await hub.provider(standing=replace(state, fit=False)), await hub.caller()
         await caller.ask()
-        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
+        await until(lambda: hub.waiting("tool") == 1)
         hub.hub.registry.stands("tool", RUNNING)
         await provider.reply("one")
         assert await caller.answer() == "one"
         hub.hub.registry.stands("tool", replace(RUNNING, fit=False))
         await caller.ask()
-        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
+        await until(lambda: hub.waiting("tool") == 1)
         assert provider.arrived["invoke"].empty()
 
 
@@ -90,6 +90,6 @@ async def test_a_call_waits_for_what_is_held_at_the_gate() -> None:
         hub.hub.registry.stands("tool", replace(STARTING, state=State.WAITING, reason="waits for db"))
         caller = await hub.caller()
         await caller.ask()
-        await until(lambda: hub.hub.registry.line("tool").waiting == 1)
+        await until(lambda: hub.waiting("tool") == 1)
         hub.hub.registry.stands("tool", RUNNING)
         assert (await (await hub.provider()).next("invoke"))["method"] == "add"

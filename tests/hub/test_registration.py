@@ -186,12 +186,11 @@ async def test_an_update_changes_what_is_offered() -> None:
         await until(lambda: registration.offer.models == ("small", "large"))
 
 
-async def test_a_connection_that_said_it_ended_registers_nothing() -> None:
+async def test_a_connection_that_says_it_ended_is_taken_at_its_word() -> None:
     async with site(spec()) as hub:
-        peer = await hub.peer(PROVIDERS, hub.token("tool", 1))
+        peer = await hub.provider()
         await peer.say("disconnect", "as if")
-        answer = await peer.register(name="openai")
-        assert answer["ok"] is False
+        await until(lambda: not peer.client.connected)
         assert hub.hub.registry.registrations() == []
 
 

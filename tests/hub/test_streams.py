@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from engineio.packet import MESSAGE, Packet
 
-from gleitzeit_extensions.protocol import WINDOW, CallError
+from gleitzeit_extensions.protocol import CREDIT_BYTES, PROVIDERS, WINDOW, CallError
 from gleitzeitd.core.spec import ClassTarget, Spec
 from tests.hub.peers import Peer, site, spec, until
 
@@ -131,3 +133,85 @@ async def test_a_stream_that_has_begun_ends_with_an_error_when_its_instance_is_l
         await caller.next("chunk")
         hub.hub.registry.exited("tool", 1, "killed by SIGKILL", {})
         assert (await caller.next("end"))["error"]["code"] == "instance_lost"
+
+
+async def test_a_large_chunk_costs_as_many_credits_as_it_has_pieces_of_16_kib() -> None:
+    """Seen to fail with chunks that cost one credit each: no credit comes back for two of them."""
+    async with site(spec()) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        await caller.ask(stream=True)
+        invoke = await provider.next("invoke")
+        for seq in range(2):
+            await provider.say("chunk", {"id": invoke["id"], "seq": seq, "d": ["x" * (20 * CREDIT_BYTES)]})
+        assert [(await caller.next("chunk"))["cost"] for _ in range(2)] == [21, 21]
+        assert await provider.next("credit") == {"id": invoke["id"], "n": 42}
+
+
+async def test_a_chunk_that_is_larger_than_what_is_left_costs_its_stream_and_no_more() -> None:
+    """Seen to fail with a window of 64 frames of any size."""
+    async with site(spec()) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        await caller.ask(stream=True, credit=0)
+        invoke = await provider.next("invoke")
+        for seq in range(5):
+            await provider.say("chunk", {"id": invoke["id"], "seq": seq, "d": ["x" * (20 * CREDIT_BYTES)]})
+        cancel = await provider.next("cancel")
+        assert (cancel["id"], cancel["reason"]) == (invoke["id"], "protocol")
+        await provider.say("end", {"id": invoke["id"], "seq": 5})
+        await caller.ask("2")
+        await provider.reply("still here")
+        assert await caller.answer() == "still here"
+
+
+async def test_one_chunk_may_be_larger_than_the_whole_window() -> None:
+    async with site(spec()) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        await caller.ask(stream=True)
+        invoke = await provider.next("invoke")
+        large = "x" * (2 * WINDOW * CREDIT_BYTES)
+        for seq in range(2):
+            await provider.say("chunk", {"id": invoke["id"], "seq": seq, "d": [large]})
+            chunk = await caller.next("chunk")
+            assert (chunk["seq"], chunk["d"]) == (seq, [large])
+            assert (await provider.next("credit"))["n"] == chunk["cost"] == 2 * WINDOW + 1
+            await caller.say("credit", {"id": "1", "n": chunk["cost"]})
+
+
+async def test_half_of_the_window_suffices_for_a_chunk_of_any_size() -> None:
+    """A sender must not wait for what never comes back. Seen to fail with a rule that asks for all."""
+    async with site(spec()) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        await caller.ask(stream=True)
+        invoke = await provider.next("invoke")
+        await frames(provider, invoke["id"], WINDOW // 2 - 1)
+        large = ["x" * (2 * WINDOW * CREDIT_BYTES)]
+        await provider.say("chunk", {"id": invoke["id"], "seq": WINDOW // 2 - 1, "d": large})
+        assert (await provider.next("credit"))["n"] == WINDOW // 2 + 2 * WINDOW
+
+
+async def test_a_caller_gets_no_more_than_its_window_of_large_chunks() -> None:
+    """Seen to fail with chunks that cost a caller one credit each."""
+    async with site(spec()) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        await caller.ask(stream=True, credit=4)
+        invoke = await provider.next("invoke")
+        for seq in range(3):
+            await provider.say("chunk", {"id": invoke["id"], "seq": seq, "d": ["x" * (2 * CREDIT_BYTES)]})
+        await provider.say("update", {"description": "all is there"})
+        await until(lambda: hub.hub.registry.registrations("tool")[0].offer.description)
+        assert (await caller.next("chunk"))["cost"] == 3
+        assert caller.arrived["chunk"].empty()
+        # What costs more than is left comes once the caller has taken what it has.
+        await caller.say("credit", {"id": "1", "n": 3})
+        assert (await caller.next("chunk"))["seq"] == 1
+
+
+async def test_the_bytes_of_a_chunk_count_and_not_its_characters() -> None:
+    async with site(spec()) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        await caller.ask(stream=True)
+        invoke = await provider.next("invoke")
+        chunk = {"id": invoke["id"], "seq": 0, "d": ["ü" * CREDIT_BYTES]}
+        packet = f"42{PROVIDERS}," + json.dumps(["chunk", chunk], ensure_ascii=False)
+        await provider.client.eio._send_packet(Packet(MESSAGE, packet[1:]))
+        assert (await caller.next("chunk"))["cost"] == 3

@@ -1,0 +1,114 @@
+"""Where calls are written to providers, and taken back."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+
+from gleitzeit_extensions.protocol import MAX_FRAME, WINDOW, CallError, Wire
+from gleitzeitd.core.targets import By
+from gleitzeitd.hub.budgets import Budgets
+from gleitzeitd.hub.calls import Call, Request
+from gleitzeitd.hub.line import Line, Placed
+from gleitzeitd.hub.meter import Meter
+from gleitzeitd.hub.registration import Registration
+from gleitzeitd.hub.registry import Registry
+
+Post = Callable[[Registration, str, Any], None]
+"""Sends an event without waiting for it, even from a task that is being cancelled."""
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+class Desk:
+    """What every attempt of every request uses."""
+
+    def __init__(self, registry: Registry, post: Post, meter: Meter) -> None:
+        self.registry = registry
+        self.meter = meter
+        self.budgets = Budgets(registry.is_provider)
+        self._post = post
+        self._numbers = itertools.count(1)
+
+    @property
+    def line(self) -> Line:
+        return self.registry.line
+
+    def next_id(self) -> str:
+        return str(next(self._numbers))
+
+    async def write(self, request: Request, call: Call, placed: Placed, attempt: int) -> None:
+        """Write a call to whom it was placed with. Raises CallError when it cannot be written."""
+        registration, model = placed
+        offer = registration.offer
+        if offer.closed and not call.stream and request.method not in offer.method_names:
+            known = ", ".join(sorted(offer.method_names)) or "none"
+            sentence = f'"{offer.name}" has no method "{request.method}": it has {known}'
+            raise CallError("not_found.method", sentence)
+        frame: Wire = {
+            "id": call.id,
+            "method": request.method,
+            "args": request.args,
+            "stream": call.stream,
+            "attempt": attempt,
+        }
+        if model:
+            frame["model"] = model
+        if request.key:
+            frame["key"] = request.key
+        if call.stream:
+            frame["credit"] = WINDOW
+        if call.deadline < math.inf:
+            frame["deadline_ms"] = max(0, round((call.deadline - anyio.current_time()) * 1000))
+        _check(request, frame)
+        await registration.emit("invoke", frame)
+
+    def may_repeat(self, request: Request, registration: Registration, *, streamed: bool) -> bool:
+        """Whether what was written to it may be written again, there or to another."""
+        spec = self.registry.spec(registration.name)
+        kind = spec.type if spec else registration.offer.type
+        return (
+            request.idempotent
+            or bool(request.key)
+            or self.registry.routing(registration.name).idempotent
+            or request.method in registration.offer.repeatable
+            or (streamed and kind == "llm")
+        )
+
+    def cancel(self, registration: Registration, call: Call, reason: str) -> None:
+        """Nobody waits for the call any more. Its slot stays taken until the provider let go of it."""
+        call.abandon()
+        if call.id in registration.calls:
+            self._post(registration, "cancel", {"id": call.id, "reason": reason})
+
+    def why_late(self, request: Request, waited: float, otherwise: str) -> str:
+        """The sentence about a call that nobody took, when it is known why."""
+        why = self.line.why_late(request.target)
+        return f"{_for(request)} was not ready within {waited:g} s: {why}" if why else otherwise
+
+
+def named(request: Request) -> str:
+    """A request in an error's sentence."""
+    return f"{_for(request)} {request.method}"
+
+
+def _for(request: Request) -> str:
+    target = request.target
+    return f'"{target.name}"' if target.by is By.PROVIDER else str(target)
+
+
+def _check(request: Request, frame: Wire) -> None:
+    """Raises CallError for what would cut the provider's connection instead of reaching it."""
+    try:
+        size = len(_encode(frame))
+    except (TypeError, ValueError, RecursionError) as exc:
+        sentence = f"the arguments for {named(request)} cannot be sent as JSON: {exc}"
+        raise CallError("invalid_request", sentence) from exc
+    if size > MAX_FRAME:
+        most = f"the {MAX_FRAME:,} that one message may have"
+        sentence = f"the call of {named(request)} is {size:,} bytes of JSON, more than {most}"
+        raise CallError("too_large", sentence, {"size": size, "limit": MAX_FRAME})

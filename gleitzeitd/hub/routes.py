@@ -1,0 +1,154 @@
+"""The way to everything that calls name: who can answer it now, and who may come.
+
+A route is put together once and kept until something that it is made of changes, so that most calls cost one
+look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from gleitzeitd.core.routing import pick
+from gleitzeitd.core.spec import Strategy
+from gleitzeitd.core.targets import By, How, Offering, Resolution, Target, resolve, undecided
+from gleitzeitd.hub.directory import Directory
+from gleitzeitd.hub.offers import Offer
+from gleitzeitd.hub.registration import Registration
+
+MOST = 1000
+"""Routes that are kept; more are put together anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way to one target."""
+
+    target: Target
+    resolution: Resolution | None
+    """None: nobody is known to offer it."""
+    lead: str
+    """The provider that comes first: by its strategy calls are given, and in its name they wait."""
+    places: tuple[Registration, ...] = ()
+    """The connections that can answer."""
+    hopes: tuple[str, ...] = ()
+    """The providers and instances that may come and answer."""
+    undecided: tuple[str, ...] = ()
+    """The providers that have not said what they offer."""
+    strategy: Strategy = Strategy.LEAST_BUSY
+    limit: int = 0
+    """Calls that may wait in the name of `lead`."""
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """By provider the name of the model there; "" where the call is for none."""
+        return self.resolution.models if self.resolution else {}
+
+    def concerns(self, provider: str) -> bool:
+        return provider in self.models or provider in self.undecided
+
+    def choose(
+        self, session: str, tried: tuple[Registration, ...], now: float, random: Random
+    ) -> Registration | None:
+        """The best that can take a call now; one that was tried already only when there is no other."""
+        free = [registration for registration in self.places if registration.has_room(now)]
+        if tried and len(free) > 1:
+            free = [registration for registration in free if registration not in tried] or free
+        return pick(free, self.strategy, session, random) if free else None
+
+
+class Routes:
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._routes: dict[Target, Route] = {}
+
+    def to(self, target: Target) -> Route:
+        route = self._routes.get(target)
+        if route is None:
+            route = self._make(target)
+            if len(self._routes) >= MOST:
+                self._routes.clear()
+            self._routes[target] = route
+        return route
+
+    def __contains__(self, target: Target) -> bool:
+        return target in self._routes
+
+    def changed(self, provider: str) -> None:
+        """Something of a provider did: what it offers, who is connected, or how it is to be called."""
+        offering, owners = self._directory.offering(provider), self._directory.standings.owners
+        for target, route in [*self._routes.items()]:
+            found = resolve(target, (offering,), owners) if offering else None
+            if route.concerns(provider) or (found and provider in found.models):
+                del self._routes[target]
+
+    def _make(self, target: Target) -> Route:
+        directory, owners = self._directory, self._directory.standings.owners
+        offerings = [*directory.offerings]
+        if target.by is By.PROVIDER:
+            # The others need not be looked at.
+            own = directory.offering(owners.get(target.name, target.name))
+            offerings = [own] if own else []
+        resolution = resolve(target, offerings, owners)
+        if resolution is None:
+            waiting = undecided(target, offerings)
+            lead = next(iter(waiting), "")
+            return Route(target, None, lead, undecided=waiting, limit=self._limit(waiting))
+        lead = min(resolution.providers, key=lambda name: (directory.routing(name).priority, name))
+        return Route(
+            target,
+            resolution,
+            lead,
+            tuple(r for name in resolution.providers for r in self._places(resolution, name)),
+            tuple(hope for name in resolution.providers for hope in self._hopes(resolution, name)),
+            (),
+            directory.routing(lead).strategy,
+            self._limit(resolution.providers),
+        )
+
+    def _limit(self, providers: tuple[str, ...]) -> int:
+        return max((self._directory.routing(name).queue for name in providers), default=0)
+
+    def _places(self, resolution: Resolution, provider: str) -> list[Registration]:
+        if resolution.how is How.INSTANCE:
+            return self._directory.registrations(resolution.target.name)
+        has = self._offers(resolution, provider)
+        return [r for r in self._directory.registrations(provider) if has(r.offer)]
+
+    def _hopes(self, resolution: Resolution, provider: str) -> list[str]:
+        if resolution.how in (How.INSTANCE, How.PROVIDER):
+            return [resolution.target.name]
+        has, said = self._offers(resolution, provider), self._directory.said
+        instances = self._directory.standings.instances(provider)
+        # Of what never said anything the rest is a fair guess: instances are alike.
+        hopes = [name for name in instances if (offer := said(provider, name)) is None or has(offer)]
+        return [provider] if len(hopes) == len(instances) else hopes
+
+    def _offers(self, resolution: Resolution, provider: str) -> Callable[[Offer], bool]:
+        """Whether a connection of that provider can answer."""
+        model = resolution.models[provider]
+        match resolution.how:
+            case How.MODEL:
+                return lambda offer: model in offer.models
+            case How.WILDCARD:
+                return lambda offer: resolution.pattern in offer.models
+            case How.CAPABILITY:
+                return lambda offer: resolution.target.name in offer.capabilities
+            case How.ALIAS if self._is_offered(model, provider):
+                return lambda offer: _has_model(offer, model)
+            case _:
+                # The config file gives it that model, whether or not it says so itself.
+                return lambda offer: True
+
+    def _is_offered(self, model: str, provider: str) -> bool:
+        offering = self._directory.offering(provider)
+        return offering is not None and _matches(offering.models, model)
+
+
+def _has_model(offer: Offer, model: str) -> bool:
+    return _matches(offer.models, model)
+
+
+def _matches(models: tuple[str, ...], model: str) -> bool:
+    return resolve(Target(By.MODEL, model), (Offering("", models),), {}) is not None
