@@ -12,7 +12,7 @@ from anyio import to_thread
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.control.bodies import body_of, flag_of, seconds_of
-from gleitzeitd.control.peers import Role, demand
+from gleitzeitd.control.peers import rights
 from gleitzeitd.control.reload import Reload, Reloaded
 from gleitzeitd.core.plan import Plan
 from gleitzeitd.processes.changes import Change
@@ -40,7 +40,7 @@ class ConfigRoutes:
         return os.path.abspath(self._reload.house.path)
 
     async def _post_reload(self, request: web.Request) -> web.Response:
-        demand(request, Role.OPERATOR)
+        rights(request).demand_operate()
         body = await body_of(request)
         timeout, dry = seconds_of(body), flag_of(body, "dry_run")
         self._demand_running()
@@ -52,7 +52,7 @@ class ConfigRoutes:
         return web.json_response(_view(reloaded, self._path))
 
     async def _versions(self, request: web.Request) -> web.Response:
-        demand(request, Role.OPERATOR)
+        rights(request).demand_look()
         found = await to_thread.run_sync(self._history.versions)
         mark = self._reload.house.mark.hex()
         current = next((version.number for version in found if version.fingerprint == mark), None)
@@ -70,7 +70,7 @@ class ConfigRoutes:
 
     async def _version(self, request: web.Request) -> web.Response:
         # The files are shown as they are, and may hold secrets.
-        demand(request, Role.OWNER)
+        rights(request).demand_own()
         number = request.match_info["number"]
         is_number = number.isascii() and number.isdecimal() and len(number) < 18
         version = await to_thread.run_sync(self._history.get, int(number)) if is_number else None

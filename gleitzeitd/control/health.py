@@ -64,7 +64,7 @@ class Patient:
 
 async def health(supervisor: Supervisor, hub: Hub, name: str) -> dict[str, Any]:
     """The health of a provider, or of one instance of it. Raises CallError when nobody can tell."""
-    hub.registry.line(name)  # Says what is wrong with the name.
+    hub.registry.demand(name)  # Says what is wrong with the name.
     patients = sorted(_patients(supervisor, hub, name), key=lambda one: BEST_FIRST.index(one.state))
     if not any(patient.can_be_told for patient in patients):
         state, reason = (patients[0].state, patients[0].reason) if patients else (State.STOPPED, "")

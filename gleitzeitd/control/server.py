@@ -19,14 +19,19 @@ from gleitzeitd.control import views
 from gleitzeitd.control.bodies import body_of, flag_of, names_of, seconds_of
 from gleitzeitd.control.calls import CallRoutes
 from gleitzeitd.control.config import ConfigRoutes
+from gleitzeitd.control.exposition import MetricsRoute
 from gleitzeitd.control.health import health
 from gleitzeitd.control.jsonlines import JsonLines
 from gleitzeitd.control.logs import Tail
 from gleitzeitd.control.names import chosen
-from gleitzeitd.control.peers import Role, demand
+from gleitzeitd.control.offers import OfferRoutes
+from gleitzeitd.control.peers import rights
 from gleitzeitd.control.reload import Reload
 from gleitzeitd.control.steering import ORDERS, roll, steer
-from gleitzeitd.hub.door import Door
+from gleitzeitd.control.tokens import TokenRoutes
+from gleitzeitd.hub.access.door import Door
+from gleitzeitd.hub.access.keeper import Keeper
+from gleitzeitd.hub.access.refusals import refused
 from gleitzeitd.hub.server import Hub
 from gleitzeitd.processes.supervisor import Supervisor
 
@@ -49,12 +54,15 @@ class About:
 
 
 class Control:
-    def __init__(self, supervisor: Supervisor, hub: Hub, about: About, reload: Reload) -> None:
+    def __init__(
+        self, supervisor: Supervisor, hub: Hub, about: About, reload: Reload, keeper: Keeper
+    ) -> None:
         self._supervisor = supervisor
         self._hub = hub
         self._about = about
         self._reload = reload
         self._calls = CallRoutes(hub)
+        self._tokens = TokenRoutes(keeper)
         self._config = ConfigRoutes(reload, self._demand_running)
         self._busy = set[object]()
         """The connections with a request in hand."""
@@ -63,10 +71,8 @@ class Control:
         self, listening: socket.socket, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
     ) -> None:
         """Serve on the listening socket until cancelled."""
-        app = web.Application(middlewares=[self._count, _errors], client_max_size=MAX_FRAME)
-        app.add_routes(self._routes())
         # A caller that hangs up cancels what it asked for.
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        runner = web.AppRunner(self.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         door = Door.of(listening, RESERVE, partial(self._shed, runner))
         try:
@@ -76,6 +82,12 @@ class Control:
         finally:
             with anyio.move_on_after(2, shield=True):
                 await runner.cleanup()
+
+    def app(self) -> web.Application:
+        """What answers the API's requests, for a server of its own."""
+        app = web.Application(middlewares=[self._count, _errors], client_max_size=MAX_FRAME)
+        app.add_routes(self._routes())
+        return app
 
     def _shed(self, runner: web.AppRunner) -> bool:
         """Hang up on the older half of those who have connected and ask nothing; whether there were any.
@@ -102,6 +114,7 @@ class Control:
         return [
             web.get("/livez", self._livez),
             web.get("/readyz", self._readyz),
+            *MetricsRoute(self._supervisor, self._hub).routes(),
             web.get("/v1/version", self._version),
             web.get("/v1/status", self._status),
             *steering,
@@ -110,7 +123,9 @@ class Control:
             web.get("/v1/providers", self._providers),
             web.get("/v1/providers/{name}/health", self._health),
             *self._calls.routes(),
+            *OfferRoutes(self._hub).routes(),
             *self._config.routes(),
+            *self._tokens.routes(),
             web.post("/v1/shutdown", self._shutdown),
         ]
 
@@ -122,19 +137,19 @@ class Control:
         return web.Response(text="ok\n" if ready else f"{self._about.state}\n", status=200 if ready else 503)
 
     async def _version(self, request: web.Request) -> web.Response:
-        demand(request, Role.OPERATOR)
+        rights(request).demand_look()
         return web.json_response(
             {"version": VERSION, "proto": PROTO, "python": platform.python_version(), "pid": os.getpid()}
         )
 
     async def _status(self, request: web.Request) -> web.Response:
-        demand(request, Role.OPERATOR)
+        rights(request).demand_look()
         now = anyio.current_time()
         found = list(views.instances(self._supervisor, self._hub, now))
         if names := request.query.getall("name", []):
             for name in names:
                 if all(name not in (view["name"], view["provider"]) for view in found):
-                    self._hub.registry.line(name)  # Says what is wrong with the name.
+                    self._hub.registry.demand(name)  # Says what is wrong with the name.
             found = [view for view in found if view["name"] in names or view["provider"] in names]
         about = self._about
         daemon = {
@@ -158,7 +173,7 @@ class Control:
             raise CallError("no_instance", f"the daemon is {self._about.state}")
 
     async def _steer(self, request: web.Request) -> web.Response:
-        demand(request, Role.OPERATOR)
+        rights(request).demand_operate()
         action = request.path.rpartition("/")[2]
         body = await body_of(request)
         names, timeout, rolling = names_of(body), seconds_of(body), flag_of(body, "rolling")
@@ -171,14 +186,14 @@ class Control:
         return web.json_response({"results": results})
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:
-        demand(request, Role.OPERATOR)
+        rights(request).demand_look()
         tail = Tail.read(self._supervisor, request.query)
         async with JsonLines.answering(request) as lines:
             await tail.send(lines.write)
         return lines.response
 
     async def _why(self, request: web.Request) -> web.Response:
-        demand(request, Role.OPERATOR)
+        rights(request).demand_look()
         now = anyio.current_time()
         names = chosen(self._supervisor, request.query.getall("name", ["all"]))
         instances = [self._supervisor.instances[name] for name in names]
@@ -190,15 +205,15 @@ class Control:
         return "" if failure is None else failure.reason
 
     async def _providers(self, request: web.Request) -> web.Response:
-        demand(request, Role.OPERATOR)
+        rights(request).demand_look()
         return web.json_response({"providers": list(views.providers(self._supervisor, self._hub))})
 
     async def _health(self, request: web.Request) -> web.Response:
-        demand(request, Role.OPERATOR)
+        rights(request).demand_look()
         return web.json_response(await health(self._supervisor, self._hub, request.match_info["name"]))
 
     async def _shutdown(self, request: web.Request) -> web.Response:
-        demand(request, Role.OWNER)
+        rights(request).demand_own()
         self._about.shutdown.set()
         return web.json_response({}, status=202)
 
@@ -209,7 +224,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except CallError as exc:
-        return web.json_response({"error": exc.wire()}, status=exc.meaning.http)
+        return refused(exc)
     except web.HTTPException as exc:
         error = CallError("invalid_request", f"{request.method} {request.path}: {exc.reason}")
         return web.json_response({"error": error.wire()}, status=exc.status)

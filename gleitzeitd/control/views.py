@@ -7,10 +7,10 @@ from typing import Any
 
 from gleitzeitd.core.outlook import outlook
 from gleitzeitd.core.process import Process, State
+from gleitzeitd.hub.access.tokens import Grant
 from gleitzeitd.hub.health import is_healthy
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.server import Hub
-from gleitzeitd.hub.tokens import Grant
 from gleitzeitd.processes.instance import Instance
 from gleitzeitd.processes.supervisor import Supervisor
 
@@ -50,7 +50,7 @@ def _supervised(
         "type": spec.type,
         "kind": spec.kind,
         "state": process.state,
-        "ready": _is_ready(process, own),
+        "ready": is_ready(process, own),
         "pid": process.pid,
         "uptime": now - process.since if process.is_alive else None,
         "restarts": process.restarts,
@@ -94,7 +94,7 @@ def _next_in(process: Process, now: float) -> float | None:
     return max(0.0, process.deadline - now)
 
 
-def _is_ready(process: Process, registrations: list[Registration]) -> bool:
+def is_ready(process: Process, registrations: list[Registration]) -> bool:
     """What has registered is called over its connection, whether or not it had to register."""
     connected = any(registration.is_ready for registration in registrations)
     return process.is_ready and (connected if registrations else not process.rules.registers)
@@ -148,7 +148,7 @@ def providers(supervisor: Supervisor, hub: Hub) -> Iterator[View]:
             **_offer(name, connected),
             "kind": best.spec.kind,
             "state": best.process.state,
-            "ready": any(_is_ready(i.process, of_life(i.process, connected)) for i in own),
+            "ready": any(is_ready(i.process, of_life(i.process, connected)) for i in own),
             "instances": len(own),
             **{key: value for key, value in described.items() if value},
         }

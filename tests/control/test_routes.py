@@ -273,6 +273,13 @@ def test_providers_are_listed_with_what_they_offer(request_: Ask) -> None:
 
     assert set(answer) == {"providers"}
     assert list(named) == RUNNING
+    methods = named["probe"]["methods"]
+    assert [(method["name"], method["description"], method["stream"]) for method in methods] == [
+        ("say", "The word.", False),
+        ("wait", "For ever.", False),
+        ("fail", "Never well.", False),
+        ("stream", "Numbers.", True),
+    ]
     assert named["probe"] == {
         "name": "probe",
         "type": "llm",
@@ -283,12 +290,7 @@ def test_providers_are_listed_with_what_they_offer(request_: Ask) -> None:
         "description": "A probe",
         "models": [],
         "capabilities": [],
-        "methods": [
-            {"name": "say", "description": "The word."},
-            {"name": "wait", "description": "For ever."},
-            {"name": "fail", "description": "Never well."},
-            {"name": "stream", "description": "Numbers."},
-        ],
+        "methods": methods,
     }
     assert set(named["sleeper"]) == set(named["probe"])
     assert (named["sleeper"]["kind"], named["sleeper"]["methods"]) == ("command", [])
