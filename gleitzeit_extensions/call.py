@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from gleitzeit_extensions.credit import Credit
+from gleitzeit_extensions.current import CurrentCall
 from gleitzeit_extensions.protocol import CallError
-from gleitzeit_extensions.streams import Credit
 
 DEADLINE_SLACK = 0.5
 """Seconds past its deadline after which a call is ended here, if the hub did not cancel it itself."""
@@ -17,16 +19,30 @@ DEADLINE_SLACK = 0.5
 class Call:
     """One call under way; `verdict` is what its answer will be, whatever the author's code still does."""
 
-    id: str
-    method: str
+    about: CurrentCall
     args: dict[str, Any]
     stream: bool
-    seconds: float | None
     credit: Credit
     frames: int = 0
     task: asyncio.Task[None] | None = field(default=None, repr=False)
+    threads: set[asyncio.Future[None]] = field(default_factory=set, repr=False)
+    """Those that have not returned."""
     has_begun: bool = False
     verdict: CallError | None = None
+
+    @property
+    def id(self) -> str:
+        return self.about.id
+
+    @property
+    def method(self) -> str:
+        return self.about.method
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds until it is ended here."""
+        left = self.about.seconds_left
+        return None if left is None else left + DEADLINE_SLACK
 
     @classmethod
     def read(cls, data: Any, window: int) -> Call:
@@ -36,10 +52,9 @@ class Call:
                 pass
             case _:
                 raise CallError("protocol", f"an invoke needs a string id and method, not {data!r:.200}")
-        args, left, credit = data.get("args"), data.get("deadline_ms"), data.get("credit")
-        seconds = max(left, 0) / 1000 + DEADLINE_SLACK if isinstance(left, (int, float)) else None
+        args, credit = data.get("args"), data.get("credit")
         granted = credit if isinstance(credit, int) else window
-        call = cls(id, method, {}, data.get("stream") is True, seconds, Credit(granted))
+        call = cls(_about(id, method, data), {}, data.get("stream") is True, Credit(granted))
         if isinstance(args, dict):
             call.args = args
         elif args is not None:
@@ -53,3 +68,15 @@ class Call:
         self.verdict = self.verdict or verdict
         if self.task and self.has_begun:  # a task that is cancelled before its first step would never answer
             self.task.cancel()
+
+
+def _about(id: str, method: str, data: dict[str, Any]) -> CurrentCall:
+    left, model, key, attempt = (data.get(name) for name in ("deadline_ms", "model", "key", "attempt"))
+    return CurrentCall(
+        id,
+        method,
+        model if isinstance(model, str) else "",
+        key if isinstance(key, str) else "",
+        attempt if isinstance(attempt, int) else 1,
+        time.monotonic() + max(left, 0) / 1000 if isinstance(left, (int, float)) else None,
+    )

@@ -10,8 +10,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from gleitzeit_extensions import frames, streams, threads
+from gleitzeit_extensions import frames, outlet, streams, threads
 from gleitzeit_extensions.call import Call
+from gleitzeit_extensions.current import CURRENT
+from gleitzeit_extensions.frames import Encoded
+from gleitzeit_extensions.models import takes_model, with_model
 from gleitzeit_extensions.protocol import CANCEL_GRACE, MAX_FRAME, WINDOW, CallError, Wire
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
@@ -19,7 +22,10 @@ log = logging.getLogger("gleitzeit")
 
 ARGUMENTS_OF_INVOKE = ("method", "self")
 
-Send = Callable[[str, Wire], Awaitable[None]]
+THREAD_GRACE = 0.05
+"""Seconds that a thread has to return after its call was ended, before the hub is told that it lingers."""
+
+Send = Callable[[str, Wire | Encoded], Awaitable[None]]
 
 
 class Calls:
@@ -33,6 +39,8 @@ class Calls:
         self._running: dict[str, Call] = {}
         self._refusal: CallError | None = None
         self._has_ended = False
+        self._is_over = False
+        """Nobody waits for threads any more."""
 
     @property
     def are_running(self) -> bool:
@@ -49,7 +57,8 @@ class Calls:
     def cancel(self, data: Any) -> None:
         match data:
             case {"id": str(id)}:
-                if call := self._running.get(id):
+                call = self._running.get(id)
+                if call and call.verdict is None:
                     why = f": {data['reason']}" if data.get("reason") else ""
                     call.end(CallError("cancelled", f'the call of "{call.method}" was cancelled{why}'))
             case _:
@@ -57,9 +66,9 @@ class Calls:
 
     def credit(self, data: Any) -> None:
         match data:
-            case {"id": str(id), "n": int(frames)}:
+            case {"id": str(id), "n": int(credits)}:
                 if call := self._running.get(id):
-                    call.credit.grant(frames)
+                    call.credit.grant(credits)
             case _:
                 raise CallError("protocol", f"a credit needs a string id and a number n, not {data!r:.200}")
 
@@ -76,6 +85,7 @@ class Calls:
         self._has_ended = True
         self.refuse()
         await self._until_idle(grace)
+        self._is_over = True
         for call in self._others():
             sentence = f'"{self._provider.name}" was stopped while "{call.method}" ran'
             call.end(CallError("instance_lost", sentence))
@@ -96,6 +106,8 @@ class Calls:
 
     async def _serve(self, call: Call) -> None:
         call.has_begun = True
+        CURRENT.set(call.about)
+        threads.RUNNING.set(call.threads)
         result = None
         try:
             result = await self._run(call)
@@ -109,11 +121,22 @@ class Calls:
             SystemExit,
         ) as exc:  # an author may raise anything: the caller is told
             call.verdict = call.verdict or self._failed(call, exc)
-        finally:
-            self._running.pop(call.id, None)
+        if call.threads and not self._is_over:
+            await self._until_threads_return(call)
+        self._running.pop(call.id, None)
         await self._answer(call, result)
 
-    async def _run(self, call: Call) -> Any:
+    async def _until_threads_return(self, call: Call) -> None:
+        """Keep the slot of a call that was ended while a thread of it runs, which cannot be interrupted."""
+        try:
+            await asyncio.wait(call.threads, timeout=THREAD_GRACE)
+            if call.threads:
+                await self._send("lingers", {"id": call.id})
+                await asyncio.wait(call.threads)
+        except asyncio.CancelledError:
+            log.warning('"%s" goes on in its thread', call.method)  # the connection is about to end
+
+    async def _run(self, call: Call) -> Encoded | None:
         if call.verdict is not None:
             raise call.verdict
         for name in ARGUMENTS_OF_INVOKE:
@@ -121,27 +144,27 @@ class Calls:
                 sentence = f'an argument cannot be called "{name}": invoke({name}, ...) has it already'
                 raise CallError("invalid_request", sentence)
         try:
-            async with asyncio.timeout(call.seconds) as limit:
+            async with asyncio.timeout(call.patience) as limit:
                 return await (self._stream(call) if call.stream else self._result(call))
         except TimeoutError as exc:
             if not limit.expired():
                 raise
             raise CallError("deadline_exceeded", f'"{call.method}" did not end before its deadline') from exc
 
-    async def _result(self, call: Call) -> Any:
-        result = await threads.call(self._provider.invoke, call.method, **call.args)
+    async def _result(self, call: Call) -> Encoded:
+        is_taken = bool(call.about.model) and takes_model(self._provider, call.method)
+        args = with_model(call.args, call.about.model, is_taken)
+        result = await threads.call(self._provider.invoke, call.method, **args)
         what = f'the result of "{call.method}"'
-        frames.check({"id": call.id, "ok": True, "result": result}, "result", what, self.limit)
-        return result
+        return frames.encoded({"id": call.id, "ok": True, "result": result}, "result", what, self.limit)
 
     async def _stream(self, call: Call) -> None:
-        async with streams.opened(self._provider, call.method, call.args) as items:
+        async with (
+            outlet.opened(call, self.limit, self._send) as out,
+            streams.opened(self._provider, call.method, call.args, call.about.model) as items,
+        ):
             async for item in items:
-                frame = {"id": call.id, "seq": call.frames, "d": [item]}
-                frames.check(frame, "d", f'item {call.frames} of "{call.method}"', self.limit)
-                await call.credit.take()
-                await self._send("chunk", frame)
-                call.frames += 1
+                await out.put(item)
 
     def _failed(self, call: Call, error: BaseException) -> CallError:
         failure = frames.failure(error)
@@ -149,20 +172,11 @@ class Calls:
         log.warning('"%s" failed: %s', call.method, failure.message, exc_info=trace)
         return failure
 
-    async def _answer(self, call: Call, result: Any) -> None:
+    async def _answer(self, call: Call, result: Encoded | None) -> None:
         error = None if call.verdict is None else frames.envelope(call.verdict, self.limit)
         if call.stream:
             await self._send("end", {"id": call.id, "seq": call.frames} | ({"error": error} if error else {}))
-        elif error:
+        elif error or result is None:
             await self._send("result", {"id": call.id, "ok": False, "error": error})
         else:
-            await self._answer_with(call, result)
-
-    async def _answer_with(self, call: Call, result: Any) -> None:
-        try:
-            await self._send("result", {"id": call.id, "ok": True, "result": result})
-        except RecursionError:
-            # The transport walks through it, and gives up long before the encoder does.
-            sentence = f'the result of "{call.method}" is nested too deeply to be sent'
-            error = CallError("provider_error", sentence)
-            await self._send("result", {"id": call.id, "ok": False, "error": error.wire()})
+            await self._send("result", result)

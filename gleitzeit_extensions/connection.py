@@ -47,6 +47,7 @@ class Connection:
         self._calls = Calls(provider, self.transport.send)
         self._session: str | None = None
         self._told: Wire = {}
+        self._told_why: str | None = None
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._health_task: asyncio.Task[None] | None = None
@@ -98,7 +99,7 @@ class Connection:
     async def _register(self) -> None:
         self._told = registration(self._provider)
         what = f'what "{self._provider.name}" tells about itself'
-        frames.check({"register": self._told}, "register", what, self._calls.limit)
+        frames.encoded({"register": self._told}, "register", what, self._calls.limit)
         answer = await self.transport.ask("register", self._told)
         match answer:
             case {"ok": True, "proto": proto} if proto != PROTO:
@@ -107,6 +108,7 @@ class Connection:
                 self._calls.limit = answer.get("max_frame") or self._calls.limit
                 self._calls.window = answer.get("window") or self._calls.window
                 self._session = session
+                self._told_why = None if self._told["ready"] else ""
             case {"ok": False, "error": error}:
                 raise CallError.read(error)
             case _:
@@ -118,13 +120,24 @@ class Connection:
         try:
             now = registration(self._provider)
             changed = changes(self._told, now)
-            frames.check({"update": changed}, "update", "what changed", self._calls.limit)
+            frames.encoded({"update": changed}, "update", "what changed", self._calls.limit)
         except CallError as exc:
             log.error('cannot tell the hub about "%s": %s', self._provider.name, exc)
             return
         self._told = now
         if changed:
             await self.transport.send("update", changed)
+        await self._update_readiness()
+
+    async def _update_readiness(self) -> None:
+        why = self._provider.why_not_ready
+        if why == self._told_why:
+            return
+        self._told_why = why
+        if why is None:
+            await self.transport.send("ready", {})
+        else:
+            await self.transport.send("not_ready", {"reason": why})
 
     def _received(self, event: str, data: Any) -> None:
         try:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from gleitzeit_extensions import frames, threads
-from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 log = logging.getLogger("gleitzeit")
 
@@ -17,11 +16,3 @@ async def call(hook: Callable[[], Any]) -> None:
         await threads.call(hook)
     except (Exception, SystemExit) as exc:
         log.warning("%s() failed: %s", getattr(hook, "__name__", "a hook"), frames.own_words(exc))
-
-
-async def discover(provider: SocketIOProviderClient) -> None:
-    """Have the provider look up its models; it is worth having without them."""
-    try:
-        provider.models = await threads.call(provider.discover_models)
-    except (Exception, SystemExit) as exc:
-        log.warning('"%s" could not discover its models: %s', provider.name, frames.own_words(exc))

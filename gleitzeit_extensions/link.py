@@ -12,6 +12,7 @@ import time
 from gleitzeit_extensions import hooks, output
 from gleitzeit_extensions.connection import Connection, Refused
 from gleitzeit_extensions.context import Launch
+from gleitzeit_extensions.discovery import Discovery
 from gleitzeit_extensions.signals import Signals
 from gleitzeit_extensions.sio import SocketIO
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
@@ -52,6 +53,8 @@ class Link:
         self._stopping = asyncio.Event()
         self._over = asyncio.Event()
         self._said: str | None = None
+        wanted = launch is not None and launch.auto_discover_models
+        self._discovery = Discovery(provider) if wanted else None
 
     @property
     def session(self) -> str | None:
@@ -117,19 +120,19 @@ class Link:
             await self._over.wait()
 
     async def _serve(self) -> None:
-        wanted = self._launch is not None and self._launch.auto_discover_models
-        discovery = asyncio.create_task(hooks.discover(self._provider) if wanted else asyncio.sleep(0))
-        keeping = asyncio.create_task(self._keep_connected(discovery))
+        discovering = asyncio.create_task(self._discovery.run()) if self._discovery else None
+        keeping = asyncio.create_task(self._keep_connected())
         try:
             await first(self._stopping.wait(), asyncio.wait([keeping]))
         finally:
-            await ended(keeping, discovery)
+            await ended(keeping, *([discovering] if discovering else []))
             await self.disconnect()
         if not keeping.cancelled():
             keeping.result()
 
-    async def _keep_connected(self, discovery: asyncio.Task[None]) -> None:
-        await asyncio.wait([discovery], timeout=DISCOVERY_TIMEOUT)
+    async def _keep_connected(self) -> None:
+        if self._discovery:
+            await first(self._discovery.looked.wait(), asyncio.sleep(DISCOVERY_TIMEOUT))
         failures = 0
         while True:
             began = time.monotonic()

@@ -9,16 +9,28 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, TypeVar
 
-from gleitzeit_extensions.protocol import CallError
+from gleitzeit_extensions import docstrings
+from gleitzeit_extensions.arguments import Arguments
+from gleitzeit_extensions.protocol import CallError, Wire
 
 OVERRIDABLE = frozenset({"generate", "get_tools", "stream"})
 """Names of the base class that an author's class may make callable by declaring them."""
 
 LIFE = frozenset({"setup", "start", "stop", "health_check"})
+
+IDEMPOTENT = "__gleitzeit_idempotent__"
+
+Anything = TypeVar("Anything")
+
+
+def idempotent(method: Anything) -> Anything:
+    """Mark a method as safe to repeat: a call that has begun when its instance is lost goes to another."""
+    setattr(getattr(method, "__func__", method), IDEMPOTENT, True)
+    return method
 
 
 class UnknownMethod(CallError):
@@ -37,29 +49,33 @@ class UnknownMethod(CallError):
 
 @dataclass(frozen=True)
 class Method:
-    """One public method: what it is called, what it takes, and whether it gives a stream."""
+    """One public method: what it is called, what it takes, whether it gives a stream and may be repeated."""
 
     name: str
     description: str
-    signature: inspect.Signature | None
+    takes: Arguments | None
+    """None when a decorator hid it: the call itself will tell."""
     streams: bool
+    idempotent: bool
 
-    def check(self, provider: str, arguments: dict[str, Any]) -> None:
-        """Raise `invalid_request` when the method cannot take these arguments."""
-        if self.signature is None:
-            return
-        try:
-            self.signature.bind(**arguments)
-        except TypeError as exc:
-            sentence = f'cannot call "{self.name}" of "{provider}": {exc}; it takes {self.takes or "nothing"}'
-            raise CallError("invalid_request", sentence) from exc
+    def accepts(self, argument: str) -> bool:
+        return self.takes is not None and self.takes.accept(argument)
 
-    @property
-    def takes(self) -> str:
-        parameters = self.signature.parameters.values() if self.signature else ()
-        return ", ".join(
-            str(parameter.replace(annotation=inspect.Parameter.empty)) for parameter in parameters
-        )
+    def checked(self, provider: str, given: dict[str, Any]) -> dict[str, Any]:
+        """The arguments as the method wants them; raises `invalid_request`."""
+        if self.takes is None:
+            return given
+        return self.takes.checked(given, f'cannot call "{self.name}" of "{provider}"')
+
+    @cached_property
+    def entry(self) -> Wire:
+        """As the hub is told: `{name, description, parameters, returns?, stream, idempotent}`."""
+        entry: Wire = {"name": self.name, "description": self.description}
+        if self.takes is not None:
+            entry["parameters"] = self.takes.schema
+            if returns := self.takes.returned(self.streams):
+                entry["returns"] = returns
+        return entry | {"stream": self.streams, "idempotent": self.idempotent}
 
 
 def public_methods(cls: type, base: type) -> dict[str, Method]:
@@ -77,7 +93,7 @@ def _table(cls: type, base: type) -> dict[str, Method]:
         for name, value in vars(kind).items():
             found.pop(name, None)
             if not name.startswith("_") and name not in hidden and (function := _function(value, cls)):
-                found[name] = _method(name, function)
+                found[name] = _method(name, function, cls)
     return found
 
 
@@ -92,13 +108,18 @@ def _function(value: object, cls: type) -> Callable[..., Any] | None:
     return None
 
 
-def _method(name: str, function: Callable[..., Any]) -> Method:
+def _method(name: str, function: Callable[..., Any], cls: type) -> Method:
     try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # a decorator hid it: the call itself will tell
-        signature = None
-    words = (inspect.getdoc(function) or "").split("\n", 1)[0].strip()
-    return Method(name, words, signature, name == "stream" or _gives_a_stream(function))
+        takes = Arguments(function, inspect.signature(function), cls)
+    except (TypeError, ValueError):
+        takes = None
+    return Method(
+        name,
+        docstrings.first_line(inspect.getdoc(function)),
+        takes,
+        name == "stream" or _gives_a_stream(function),
+        getattr(function, IDEMPOTENT, False),
+    )
 
 
 def _gives_a_stream(function: Callable[..., Any]) -> bool:

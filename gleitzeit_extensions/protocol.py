@@ -40,6 +40,14 @@ def cost(size: int) -> int:
     return max(1, -(-size // CREDIT_BYTES))
 
 
+def may_send(left: int, price: int) -> bool:
+    """Whether a chunk may be sent with so many credits left; one that costs more overdraws them.
+
+    Half of a window suffices for any: whoever receives gives that much back without being asked.
+    """
+    return left >= min(price, WINDOW // 2)
+
+
 class Code(NamedTuple):
     """What one error code means to the outside: HTTP status, exit status, worth another try."""
 

@@ -30,8 +30,9 @@ def registration(provider: SocketIOProviderClient) -> Wire:
         "description": provider.description,
         "models": list(provider.models),
         "capabilities": list(provider.capabilities),
-        "methods": [{"name": method.name, "description": method.description} for method in methods],
+        "methods": [method.entry for method in methods],
         "closed": is_closed(provider),
+        "ready": provider.why_not_ready is None,
         "metadata": dict(provider.metadata),
     }
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import aiohttp
 import socketio
 
+from gleitzeit_extensions.frames import Encoded
 from gleitzeit_extensions.protocol import TRANSPORT_LIMIT, Wire
 
 
@@ -23,9 +24,19 @@ class SocketIO(Protocol):
     async def connect(
         self, url: str, *, auth: Wire, transports: list[str], namespaces: list[str], wait_timeout: float
     ) -> None: ...
-    async def emit(self, event: str, data: Wire, namespace: str) -> None: ...
-    async def call(self, event: str, data: Wire, namespace: str) -> Any: ...
+    async def emit(self, event: str, data: Wire | Encoded, namespace: str) -> None: ...
+    async def call(self, event: str, data: Wire | Encoded, namespace: str) -> Any: ...
     async def disconnect(self) -> None: ...
+
+
+class Packet(socketio.packet.Packet):  # type: ignore[misc]
+    """One that also takes a payload which is encoded already."""
+
+    def encode(self) -> Any:
+        match self.data:
+            case [str(event), Encoded(text=text)]:
+                return f"{self.packet_type}{self.namespace},[{json.dumps(event)},{text}]"
+        return super().encode()
 
 
 class WebSocket(aiohttp.ClientWebSocketResponse):
@@ -52,6 +63,7 @@ def client(hub_socket: str | None) -> SocketIO:
     client: SocketIO = socketio.AsyncClient(
         reconnection=False,
         handle_sigint=False,
+        serializer=Packet,
         json=json,  # engineio's own refuses integers of over 100 digits
         logger=quiet,
         engineio_logger=quiet,

@@ -33,6 +33,10 @@ class SocketIOProviderClient:
     # Names with two underscores, since a subclass may well have a `_link` or `_models` of its own.
     __launch: Launch | None = None
     __link: Link | None = None
+    __why_not_ready: str | None = None
+
+    discovery_interval: float = 300.0
+    """Seconds between two looks for models with `auto_discover_models`; 0: only the one at the start."""
 
     def __init__(
         self,
@@ -99,11 +103,10 @@ class SocketIOProviderClient:
             raise CallError(
                 "invalid_request", f'"{method}" of "{self.name}" gives a stream: call it with stream'
             )
-        known[method].check(self.name, kwargs)
-        return await threads.call(getattr(self, method), **kwargs)
+        return await threads.call(getattr(self, method), **known[method].checked(self.name, kwargs))
 
     def stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        """Override as an async generator: each item it yields is sent to the caller at once."""
+        """Override as an async generator: each item it yields is sent within 5 ms, as the caller reads."""
         raise NotImplementedError(f'"{self.name}" does not stream: {type(self).__name__} has no stream()')
 
     async def generate(self, *args: Any, **kwargs: Any) -> Any:
@@ -111,16 +114,41 @@ class SocketIOProviderClient:
         raise NotImplementedError(f'"{self.name}" does not generate: {type(self).__name__} has no generate()')
 
     async def get_tools(self) -> list[dict[str, Any]]:
-        """What can be called, as a list of `{name, description}`."""
+        """What can be called: a list of `{name, description, parameters, returns?, stream, idempotent}`.
+
+        `parameters` is a JSON Schema of an object, `returns` one of the result, or of an item of the stream.
+        """
         known = public_methods(type(self), SocketIOProviderClient)
-        return [{"name": method.name, "description": method.description} for method in known.values()]
+        return [method.entry for method in known.values()]
+
+    @property
+    def why_not_ready(self) -> str | None:
+        """The reason that was given to `not_ready()`; None while it may be called."""
+        return self.__why_not_ready
+
+    async def not_ready(self, reason: str = "not ready") -> None:
+        """Have calls wait, or go elsewhere, until `ready()`: as weights are loaded, or an upstream is down.
+
+        May be used at any time and from any thread; said before it connects, it holds from its registration
+        on. `reason` is shown in `status`.
+        """
+        self.__why_not_ready = reason
+        self.__tell()
+
+    async def ready(self) -> None:
+        """Take calls again."""
+        self.__why_not_ready = None
+        self.__tell()
 
     async def get_health_status(self) -> dict[str, Any]:
         """Override to say how it is: `{"healthy": bool, ...}`; `"status": "degraded"` means: no calls now."""
         return {"healthy": True}
 
     async def discover_models(self) -> list[str]:
-        """Override to look up at start what can be served; used with `auto_discover_models`."""
+        """Override to look up what can be served.
+
+        With `auto_discover_models` it runs at the start and then every `discovery_interval` seconds.
+        """
         return self.models
 
     async def on_connected(self) -> None:

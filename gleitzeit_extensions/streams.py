@@ -1,43 +1,25 @@
-"""A stream of a provider: which of its methods gives it, whatever the author made it of, and its credit."""
+"""A stream of a provider: which of its methods gives it, and whatever the author made it of."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from gleitzeit_extensions import threads
 from gleitzeit_extensions.methods import UnknownMethod
+from gleitzeit_extensions.models import with_model
 from gleitzeit_extensions.protocol import CallError
 from gleitzeit_extensions.registration import is_closed, methods_of
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 
-class Credit:
-    """How many frames may still be sent; whoever takes the last one waits for more."""
-
-    def __init__(self, frames: int) -> None:
-        self._left = frames
-        self._more = asyncio.Event()
-
-    def grant(self, frames: int) -> None:
-        self._left += frames
-        self._more.set()
-
-    async def take(self) -> None:
-        while self._left <= 0:
-            self._more.clear()
-            await self._more.wait()
-        self._left -= 1
-
-
 @asynccontextmanager
 async def opened(
-    provider: SocketIOProviderClient, name: str, args: dict[str, Any]
+    provider: SocketIOProviderClient, name: str, args: dict[str, Any], model: str
 ) -> AsyncGenerator[AsyncIterator[Any], None]:
     """The items that the method `name` streams; what the author opened for them is closed at the end."""
-    items = _asynchronous(provider, await _start(provider, name, args))
+    items = _asynchronous(provider, await _start(provider, name, args, model))
     try:
         yield items
     finally:
@@ -46,11 +28,11 @@ async def opened(
             await close()
 
 
-async def _start(provider: SocketIOProviderClient, name: str, args: dict[str, Any]) -> Any:
+async def _start(provider: SocketIOProviderClient, name: str, args: dict[str, Any], model: str) -> Any:
     known = methods_of(provider)
     chosen = known.get(name)
     if chosen is not None and chosen.streams and name != "stream":
-        chosen.check(provider.name, args)
+        args = chosen.checked(provider.name, with_model(args, model, chosen.accepts("model")))
         return await threads.call(getattr(provider, name), **args)
     if is_closed(provider) and name not in ("stream", "generate"):
         if chosen is None:
@@ -61,9 +43,9 @@ async def _start(provider: SocketIOProviderClient, name: str, args: dict[str, An
     if stream is None:
         sentence = f'"{provider.name}" does not stream: its class {type(provider).__name__} has no stream()'
         raise CallError("not_found.method", sentence)
-    if stream.signature is not None and "method" in stream.signature.parameters:
+    if stream.takes is not None and "method" in stream.takes.named:
         args = {**args, "method": name}
-    stream.check(provider.name, args)
+    args = stream.checked(provider.name, with_model(args, model, stream.accepts("model")))
     return await threads.call(provider.stream, **args)
 
 

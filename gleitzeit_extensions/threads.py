@@ -7,12 +7,19 @@ executors join theirs at exit.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
+    from queue import SimpleQueue
+
+    Orders = SimpleQueue[asyncio.Future[Any] | None]
+
+RUNNING: ContextVar[set[asyncio.Future[None]] | None] = ContextVar("gleitzeit_threads", default=None)
+"""Where a thread is noted as long as it runs, so that one that nobody waits for is not forgotten."""
 
 _END = object()
 
@@ -27,16 +34,39 @@ async def call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
 
 
 async def iterate(items: Iterable[Any]) -> AsyncIterator[Any]:
-    """A blocking iterable as an asynchronous one, which ends the iterable when it is closed itself."""
-    iterator = iter(items)
+    """A blocking iterable as an asynchronous one, advanced and closed in one thread, one item at a time."""
+    import asyncio
+    from queue import SimpleQueue
+
+    loop = asyncio.get_running_loop()
+    orders: Orders = SimpleQueue()
+    work = in_thread(_advance, iter(items), orders, loop)
+    work.add_done_callback(lambda work: work.cancelled() or work.exception())  # it may end unawaited
     try:
-        while (item := await in_thread(next, iterator, _END)) is not _END:
-            yield item
+        while True:
+            item: asyncio.Future[Any] = loop.create_future()
+            orders.put(item)
+            if await item is _END:
+                break
+            yield item.result()
     finally:
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            with suppress(ValueError):  # a generator that is stuck in its thread cannot be closed
-                await in_thread(close)
+        orders.put(None)
+    await work
+
+
+def _advance(iterator: Iterator[Any], orders: Orders, loop: asyncio.AbstractEventLoop) -> None:
+    """Give each future that is ordered its item, until None is ordered; then close what there is to close."""
+    while (ordered := orders.get()) is not None:
+        item, error = None, None
+        try:
+            item = next(iterator, _END)
+        except BaseException as exc:  # whatever it is, it belongs to the one who waits
+            error = exc
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, ordered, item, error)
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        close()
 
 
 def in_thread(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
@@ -47,17 +77,16 @@ def in_thread(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> asy
 
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
+    returned: asyncio.Future[None] = loop.create_future()
+    running = RUNNING.get()
+    if running is not None:
+        running.add(returned)
+        returned.add_done_callback(running.discard)
     context = copy_context()
 
     def settle(result: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)
-        elif isinstance(error, StopIteration):  # a future cannot carry it
-            future.set_exception(RuntimeError(f"the function raised StopIteration({error.value!r})"))
-        else:
-            future.set_exception(error)
+        returned.set_result(None)
+        _settle(future, result, error)
 
     def run() -> None:
         result, error = None, None
@@ -70,3 +99,14 @@ def in_thread(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> asy
 
     Thread(target=run, name=getattr(function, "__name__", "call"), daemon=True).start()
     return future
+
+
+def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    elif isinstance(error, StopIteration):  # a future cannot carry it
+        future.set_exception(RuntimeError(f"the function raised StopIteration({error.value!r})"))
+    else:
+        future.set_exception(error)

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import socketio
 
+from gleitzeit_extensions.frames import Encoded
 from gleitzeit_extensions.protocol import PROVIDERS, CallError, Wire
 from gleitzeit_extensions.sio import client
 from gleitzeit_extensions.waiting import ended, first
@@ -63,12 +64,12 @@ class Transport:
             raise Lost(f"what answers there is not a hub: {exc}") from exc
         self._watcher = asyncio.create_task(self._watch())
 
-    async def send(self, event: str, payload: Wire) -> None:
+    async def send(self, event: str, payload: Wire | Encoded) -> None:
         """Queue a message; when the connection is gone, those who waited for it are gone with it."""
         with suppress(socketio.exceptions.BadNamespaceError):
             await self.sio.emit(event, payload, namespace=PROVIDERS)
 
-    async def ask(self, event: str, payload: Wire) -> Any:
+    async def ask(self, event: str, payload: Wire | Encoded) -> Any:
         """What the hub acknowledges with; only for what is asked once, since an ack has no error channel."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):

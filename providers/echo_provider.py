@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from gleitzeit_extensions import idempotent
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 MODEL = "echo"
@@ -23,14 +24,30 @@ class EchoProvider(SocketIOProviderClient):
         kwargs.setdefault("metadata", {"example": example})
         super().__init__(**kwargs)
 
-    async def generate(self, prompt: str, delay: float = 0, **options: Any) -> dict[str, Any]:
-        """The prompt, after `delay` seconds."""
-        await asyncio.sleep(delay)
-        return {"text": prompt, "model": MODEL}
+    @idempotent
+    async def generate(
+        self, prompt: str, delay: float = 0, model: str = MODEL, **options: Any
+    ) -> dict[str, Any]:
+        """The prompt, once more.
 
-    async def stream(self, prompt: str, delay: float = 0.05, **options: Any) -> AsyncIterator[dict[str, Any]]:
-        """The prompt word by word, `delay` seconds apart."""
+        Args:
+            prompt: what it says
+            delay: seconds until it says so
+        """
+        await asyncio.sleep(delay)
+        return {"text": prompt, "model": model}
+
+    @idempotent
+    async def stream(
+        self, prompt: str, delay: float = 0.05, model: str = MODEL, **options: Any
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The prompt word by word.
+
+        Args:
+            prompt: what it says
+            delay: seconds before each word
+        """
         words = prompt.split()
         for n, word in enumerate(words, start=1):
             await asyncio.sleep(delay)
-            yield {"token": f"{word} ", "done": n == len(words), "model": MODEL}
+            yield {"token": f"{word} ", "done": n == len(words), "model": model}

@@ -109,7 +109,19 @@ async def test_it_registers_as_what_it_is(hub: FakeHub) -> None:
         assert busy.connected
         assert busy.provider_id == hub.sids[-1]
         assert busy.sio is not None
-    assert told["methods"][0] == {"name": "add", "description": "The sum of two numbers."}
+    assert told["methods"][0] == {
+        "name": "add",
+        "description": "The sum of two numbers.",
+        "parameters": {
+            "type": "object",
+            "properties": {"a": {"type": "number"}, "b": {"type": "number"}},
+            "required": ["a", "b"],
+            "additionalProperties": False,
+        },
+        "returns": {"type": "number"},
+        "stream": False,
+        "idempotent": False,
+    }
     assert len(told.pop("methods")) == 14
     assert told == {
         "name": "busy",
@@ -118,6 +130,7 @@ async def test_it_registers_as_what_it_is(hub: FakeHub) -> None:
         "models": ["m"],
         "capabilities": ["c"],
         "closed": True,
+        "ready": True,
         "metadata": {"k": 1},
     }
     assert not busy.connected
@@ -193,16 +206,11 @@ async def test_a_call_error_goes_through_as_it_is(hub: FakeHub) -> None:
     assert (error.code, error.message, error.detail) == ("conflict", "no", {"x": 1})
 
 
-@pytest.mark.parametrize(
-    ("method", "kind"), [("own_cancel", "CancelledError"), ("own_timeout", "TimeoutError")]
-)
-async def test_a_cancellation_or_timeout_of_the_author_is_an_exception_like_others(
-    hub: FakeHub, method: str, kind: str
-) -> None:
+async def test_a_cancellation_of_the_author_is_an_exception_like_others(hub: FakeHub) -> None:
     async with serving(Busy(hub), hub):
-        error = await hub.fails(method)
+        error = await hub.fails("own_cancel")
 
-    assert (error.code, error.detail) == ("provider_error", {"type": kind})
+    assert (error.code, error.detail) == ("provider_error", {"type": "CancelledError"})
 
 
 async def test_a_stop_iteration_from_a_thread_is_answered_too(hub: FakeHub) -> None:
@@ -262,6 +270,7 @@ async def test_cancel_reaches_the_coroutine_and_is_answered(hub: FakeHub) -> Non
     assert busy.cancelled.is_set()
     assert answer["error"]["code"] == "cancelled"
     assert "client_gone" in answer["error"]["message"]
+    assert not [data for name, data in hub.heard if name == "lingers"]
 
 
 async def test_a_cancel_that_comes_with_its_invoke_is_answered_too(hub: FakeHub) -> None:
@@ -300,16 +309,43 @@ async def test_a_coroutine_that_swallows_the_cancel_still_ends_as_cancelled(hub:
     assert (answer["ok"], answer["error"]["code"]) == (False, "cancelled")
 
 
-async def test_a_cancelled_thread_is_answered_at_once(hub: FakeHub) -> None:
+async def test_a_cancelled_thread_lingers_and_is_answered_when_it_has_returned(hub: FakeHub) -> None:
     busy = Busy(hub)
     async with serving(busy, hub):
         with released(busy):
             id = await hub.invoke("block")
             await hub.tell("cancel", {"id": id})
-            answer = await hub.seen("result", id=id)
+            assert await hub.seen("lingers") == {"id": id}
+            await hub.tell("cancel", {"id": id})  # it changes nothing to be told again
+            await hub.call("add", {"a": 1, "b": 1})
+            assert not [data for name, data in hub.heard if name == "result" and data["id"] == id]
+        answer = await hub.seen("result", id=id)
+
+    assert answer["error"]["code"] == "cancelled"
+
+
+async def test_a_thread_that_does_not_return_in_time_lingers_too(hub: FakeHub) -> None:
+    busy = Busy(hub)
+    async with serving(busy, hub):
+        with released(busy):
+            id = await hub.invoke("block", deadline_ms=1)
+            await hub.seen("lingers", id=id)
+        answer = await hub.seen("result", id=id)
+
+    assert answer["error"]["code"] == "deadline_exceeded"
+
+
+async def test_a_lost_connection_does_not_wait_for_a_thread(hub: FakeHub) -> None:
+    busy = Busy(hub)
+    async with serving(busy, hub):
+        with released(busy):
+            id = await hub.invoke("block")
+            await hub.tell("cancel", {"id": id})
+            await hub.seen("lingers", id=id)
+            await hub.kick()
+            await hub.seen("register", nth=2)
 
             assert not busy.may_end.is_set()
-    assert answer["error"]["code"] == "cancelled"
 
 
 async def test_a_call_does_not_outlive_its_deadline(hub: FakeHub) -> None:

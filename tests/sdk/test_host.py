@@ -445,4 +445,4 @@ async def test_the_path_is_searched_in_the_order_given_and_before_what_is_instal
     path = [str(tmp_path / "first"), str(tmp_path / "second"), str(tmp_path / "first")]
     env = {"PYTHONPATH": f"{ROOT}:{tmp_path / 'installed'}"}
     async with a_child(*HOST, line=order("mine.Thing", tmp_path, hub, python_path=path), env=env):
-        assert (await hub.seen("register"))["methods"] == [{"name": "hello", "description": "first"}]
+        assert (await hub.seen("register"))["methods"][0]["description"] == "first"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.sdk.subjects import ROOT
 
-HEAVY = {"aiohttp", "socketio", "engineio"}
+HEAVY = {"aiohttp", "socketio", "engineio", "pydantic", "docstring_parser"}
 
 
 def loaded(code: str) -> set[str]:
@@ -45,6 +45,7 @@ def test_the_package_itself_loads_nothing() -> None:
     [
         "from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient",
         "from gleitzeit_extensions import SocketIOProviderClient; SocketIOProviderClient('x')",
+        "from gleitzeit_extensions import RateLimited, current_call, idempotent",
         "from providers.echo_provider import EchoProvider",
     ],
 )

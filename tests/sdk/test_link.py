@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -493,3 +494,65 @@ async def test_a_provider_can_be_run_again(hub: FakeHub) -> None:
         pass
     async with serving(thing, hub):
         await hub.seen("register", nth=2)
+
+
+async def test_models_are_looked_up_again_and_again_and_only_what_changed_is_told(hub: FakeHub) -> None:
+    class Discovers(Thing):
+        discovery_interval = 0.01
+        looks = 0
+
+        async def discover_models(self) -> list[str]:
+            self.looks += 1
+            return ["a"] if self.looks < 4 else ["a", "b"]
+
+    with launched(server_url=hub.url, auto_discover_models=True):
+        thing = Discovers()
+    async with serving(thing, hub):
+        assert await hub.seen("update") == {"models": ["a", "b"]}
+        assert (await hub.seen("register"))["models"] == ["a"]
+
+
+async def test_a_discovery_that_goes_on_failing_says_so_once_until_it_has_worked(
+    hub: FakeHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Discovers(Thing):
+        discovery_interval = 0.01
+        looks = 0
+
+        async def discover_models(self) -> list[str]:
+            self.looks += 1
+            if self.looks in (4, 8):
+                return [f"m{self.looks}"]
+            raise RuntimeError("upstream is down")
+
+    with launched(server_url=hub.url, auto_discover_models=True):
+        thing = Discovers()
+    async with serving(thing, hub):
+        await hub.seen("update", models=["m8"])
+
+    assert caplog.text.count("upstream is down") in (2, 3)  # it may have looked once more
+
+
+async def test_fifty_providers_whose_hub_restarts_spread_out_and_come_back(
+    anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "FIRST_DELAY", 1.0)
+    times: list[float] = []
+
+    def answer(told: Any) -> Any:
+        times.append(time.monotonic())
+        return {"ok": True, "session": "s", "proto": 1}
+
+    async with a_hub(answer=answer) as hub:
+        things = [Thing(server_url=hub.url) for _ in range(50)]
+        running = [asyncio.create_task(thing.run()) for thing in things]
+        await hub.seen("register", nth=50)
+        await hub.stop()
+        await hub.start()
+        await hub.seen("register", nth=100)
+
+        again = sorted(times[50:])
+        assert again[-1] - again[0] > 0.5  # a busy machine can only spread them more
+        await asyncio.gather(*(thing.stop() for thing in things))
+        await asyncio.gather(*running)
+    assert len(times) == 100

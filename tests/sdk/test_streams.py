@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from gleitzeit_extensions.protocol import MAX_FRAME, WINDOW, CallError
+from gleitzeit_extensions import outlet
+from gleitzeit_extensions.protocol import MAX_FRAME, WINDOW, CallError, cost
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
-from tests.sdk.fake_hub import FakeHub
+from tests.sdk.fake_hub import PATIENCE, FakeHub
 from tests.sdk.subjects import Calculator, serving
 
 pytestmark = pytest.mark.anyio
@@ -41,16 +44,26 @@ class Streams(SocketIOProviderClient):
     def blocking(self, n: int) -> Iterator[int]:
         yield from range(n)
 
-    async def for_ever(self) -> AsyncIterator[int]:
+    async def for_ever(self, first: int = 1) -> AsyncIterator[int]:
         try:
-            yield 0
+            for n in range(first):
+                yield n
             await asyncio.Event().wait()
         finally:
             self.closed.set()
 
-    async def breaks(self) -> AsyncIterator[Any]:
-        yield 1
+    async def breaks(self, after: int) -> AsyncIterator[Any]:
+        for n in range(after):
+            yield n
         raise ValueError("broken in the middle")
+
+    async def sized(self, sizes: list[int]) -> AsyncIterator[str]:
+        for size in sizes:
+            yield "x" * size
+
+    async def given(self, items: list[Any]) -> AsyncIterator[Any]:
+        for item in items:
+            yield item
 
     async def odd(self) -> AsyncIterator[Any]:
         try:
@@ -70,15 +83,117 @@ class Open(Calculator):
         yield f"{method}: {prompt}"
 
 
-async def test_items_come_one_a_frame_numbered_from_zero_and_then_the_end(hub: FakeHub) -> None:
-    async with serving(Streams(hub), hub):
-        items, end = await hub.stream("stream")
+@pytest.fixture
+def no_pause_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames go when they are full, or at the end; time never sends one."""
+    monkeypatch.setattr(outlet, "PAUSE", 3600.0)
 
-    chunks = [data for name, data in hub.heard if name == "chunk"]
-    assert items == [{"n": 0}, {"n": 1}, {"n": 2}]
-    assert chunks[0] == {"id": "c1", "seq": 0, "d": [{"n": 0}]}
-    assert [chunk["seq"] for chunk in chunks] == [0, 1, 2]
-    assert end == {"id": "c1", "seq": 3}
+
+def chunks(hub: FakeHub) -> list[Any]:
+    return [data for name, data in hub.heard if name == "chunk"]
+
+
+@pytest.mark.usefixtures("no_pause_ends")
+async def test_the_first_item_goes_alone_and_the_next_ones_together(hub: FakeHub) -> None:
+    async with serving(Streams(hub), hub):
+        _, end = await hub.stream("stream")
+
+    assert chunks(hub) == [
+        {"id": "c1", "seq": 0, "d": [{"n": 0}]},
+        {"id": "c1", "seq": 1, "d": [{"n": 1}, {"n": 2}]},
+    ]
+    assert end == {"id": "c1", "seq": 2}
+
+
+@pytest.mark.usefixtures("no_pause_ends")
+async def test_a_frame_is_full_with_32_items(hub: FakeHub) -> None:
+    async with serving(Streams(hub), hub):
+        items, _ = await hub.stream("stream", {"n": 70})
+
+    assert [len(chunk["d"]) for chunk in chunks(hub)] == [1, 32, 32, 5]
+    assert items == [{"n": n} for n in range(70)]
+
+
+@pytest.mark.usefixtures("no_pause_ends")
+async def test_a_frame_of_several_items_costs_one_credit(hub: FakeHub) -> None:
+    async with serving(Streams(hub), hub):
+        await hub.stream("sized", {"sizes": [1, *[1000] * 20, 16300, 20, 50, 40_000, 10]})
+
+    sizes = [len(json.dumps(chunk, separators=(",", ":"))) for chunk in chunks(hub)]
+    assert [len(chunk["d"]) for chunk in chunks(hub)] == [1, 16, 4, 2, 1, 1, 1]
+    assert [cost(size) for size in sizes] == [1, 1, 1, 1, 1, 3, 1]
+
+
+async def test_an_item_does_not_wait_for_others_that_may_never_come(hub: FakeHub) -> None:
+    async with serving(Streams(hub), hub):
+        id = await hub.invoke("for_ever", {"first": 3}, stream=True)
+        await hub.until(lambda: hub.items(id) == [0, 1, 2], "three items")
+        await hub.tell("cancel", {"id": id})
+
+
+@pytest.mark.usefixtures("no_pause_ends")
+async def test_what_waits_for_more_is_sent_before_an_error(hub: FakeHub) -> None:
+    async with serving(Streams(hub), hub):
+        items, end = await hub.stream("breaks", {"after": 3})
+
+    assert (items, end["seq"]) == ([0, 1, 2], 2)
+    assert end["error"]["message"] == "ValueError: broken in the middle"
+
+
+async def test_items_and_ids_arrive_as_they_are(hub: FakeHub) -> None:
+    id = 'a "quoted" ü\u2028'
+    odd = ['"', "ü \n \u2028", 1e300, 10**50, {"": [None, True]}]
+    async with serving(Streams(hub), hub):
+        await hub.tell("invoke", {"id": id, "method": "given", "args": {"items": odd}, "stream": True})
+        await hub.seen("end", id=id)
+
+    assert hub.items(id) == odd
+
+
+async def test_a_plain_generator_runs_and_ends_in_one_thread(hub: FakeHub) -> None:
+    class Database(Streams):
+        threads: ClassVar[list[int]] = []
+
+        def rows(self, n: int) -> Iterator[int]:
+            try:
+                for row in range(n):
+                    self.threads.append(threading.get_ident())
+                    yield row
+            finally:
+                self.threads.append(threading.get_ident())
+
+    database = Database(hub)
+    async with serving(database, hub):
+        assert (await hub.stream("rows", {"n": 5}))[0] == [0, 1, 2, 3, 4]
+
+    assert len(database.threads) == 6
+    assert len(set(database.threads)) == 1
+    assert database.threads[0] != threading.get_ident()
+
+
+async def test_a_plain_generator_that_is_cancelled_lingers_until_it_is_closed(hub: FakeHub) -> None:
+    may_go, closed = threading.Event(), threading.Event()
+
+    class Slow(Streams):
+        def rows(self) -> Iterator[int]:
+            try:
+                yield 0
+                may_go.wait(PATIENCE)
+                yield 1
+            finally:
+                closed.set()
+
+    async with serving(Slow(hub), hub):
+        id = await hub.invoke("rows", stream=True)
+        await hub.seen("chunk", id=id)
+        await hub.tell("cancel", {"id": id})
+        await hub.seen("lingers", id=id)
+        assert not [data for name, data in hub.heard if name == "end"]
+        may_go.set()
+        end = await hub.seen("end", id=id)
+
+        assert closed.is_set()
+    assert (end["seq"], end["error"]["code"]) == (1, "cancelled")
 
 
 async def test_generate_streams_too(hub: FakeHub) -> None:
@@ -106,7 +221,7 @@ async def test_an_open_class_streams_any_name_and_is_told_it_when_it_asks(hub: F
     [
         ("add", {"a": 1, "b": 2}, "invalid_request", '"add" of "streams" gives one answer, not a stream'),
         ("nope", {}, "not_found.method", 'has no method "nope"'),
-        ("letters", {}, "invalid_request", "missing a required argument: 'word'"),
+        ("letters", {}, "invalid_request", "word is missing; it takes word"),
         ("stream", {"method": "x"}, "invalid_request", 'an argument cannot be called "method"'),
     ],
 )
@@ -137,37 +252,62 @@ async def test_a_stream_asked_for_as_one_answer_is_refused(hub: FakeHub) -> None
 async def test_no_frame_is_sent_without_credit(hub: FakeHub) -> None:
     streams = Streams(hub)
     async with serving(streams, hub):
-        id = await hub.invoke("stream", {"n": 10}, stream=True, credit=2)
+        id = await hub.invoke("stream", {"n": 1000}, stream=True, credit=2)
         await hub.seen("chunk", id=id, nth=2)
         await hub.call("add", {"a": 1, "b": 1})  # what was under way has arrived by now
-        assert len(hub.items(id)) == 2
-        assert streams.yielded <= 3
+        assert len(chunks(hub)) == 2
+        # one frame is filled in advance, and one item waits for room
+        assert streams.yielded <= len(hub.items(id)) + outlet.MOST_ITEMS + 1
 
         await hub.tell("credit", {"id": id, "n": 3})
         await hub.seen("chunk", id=id, nth=5)
         await hub.call("add", {"a": 1, "b": 1})
-        assert len(hub.items(id)) == 5
+        assert len(chunks(hub)) == 5
+        assert streams.yielded <= len(hub.items(id)) + outlet.MOST_ITEMS + 1
 
-        await hub.tell("credit", {"id": id, "n": 100})
-        assert (await hub.seen("end", id=id))["seq"] == 10
+        await hub.tell("credit", {"id": id, "n": 1000})
+        await hub.seen("end", id=id)
+        assert len(hub.items(id)) == 1000
+
+
+async def test_a_large_item_costs_more_credit(hub: FakeHub) -> None:
+    async with serving(Streams(hub), hub):
+        id = await hub.invoke("sized", {"sizes": [40_000, 40_000, 1]}, stream=True, credit=5)
+        await hub.seen("chunk", id=id)
+        await hub.call("add", {"a": 1, "b": 1})
+        assert len(chunks(hub)) == 1
+
+        await hub.tell("credit", {"id": id, "n": 2})
+        assert (await hub.seen("end", id=id))["seq"] == 3
+
+
+async def test_an_item_that_no_window_has_room_for_needs_half_of_one(hub: FakeHub) -> None:
+    async with serving(Streams(hub), hub):
+        id = await hub.invoke("sized", {"sizes": [3_000_000]}, stream=True, credit=WINDOW // 2 - 1)
+        await hub.call("add", {"a": 1, "b": 1})
+        assert not chunks(hub)
+
+        await hub.tell("credit", {"id": id, "n": 1})
+        await hub.seen("end", id=id)
+        assert len(hub.items(id)[0]) == 3_000_000
 
 
 async def test_without_a_word_about_credit_the_window_is_the_usual_one(hub: FakeHub) -> None:
     async with serving(Streams(hub), hub):
-        id = await hub.invoke("stream", {"n": WINDOW + 9}, stream=True)
+        id = await hub.invoke("stream", {"n": (WINDOW + 9) * outlet.MOST_ITEMS}, stream=True)
         await hub.seen("chunk", id=id, nth=WINDOW)
         await hub.call("add", {"a": 1, "b": 1})
 
-        assert len(hub.items(id)) == WINDOW
+        assert len(chunks(hub)) == WINDOW
         await hub.tell("cancel", {"id": id})
         await hub.seen("end", id=id)
 
 
 async def test_an_exception_ends_the_stream_after_what_was_sent(hub: FakeHub) -> None:
     async with serving(Streams(hub), hub):
-        items, end = await hub.stream("breaks")
+        items, end = await hub.stream("breaks", {"after": 1})
 
-    assert items == [1]
+    assert items == [0]
     assert end["seq"] == 1
     assert end["error"]["message"] == "ValueError: broken in the middle"
 
@@ -205,7 +345,7 @@ async def test_an_item_that_is_not_json_ends_the_stream_and_closes_it(hub: FakeH
 
     assert items == [1]
     assert streams.closed.is_set()
-    assert end["error"]["message"] == 'item 1 of "odd" is not JSON: d[0] is a set'
+    assert end["error"]["message"] == 'item 1 of "odd" is not JSON: item is a set'
 
 
 async def test_an_item_that_is_too_large_is_refused(hub: FakeHub) -> None:

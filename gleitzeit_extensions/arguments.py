@@ -1,0 +1,121 @@
+"""What a method takes: described as a JSON Schema, and checked before the method is called."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from gleitzeit_extensions import docstrings, hints
+from gleitzeit_extensions.protocol import CallError, Wire
+
+if TYPE_CHECKING:
+    from gleitzeit_extensions.schemas import Typed
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The arguments of one method, which are given by name only."""
+
+    function: Callable[..., Any]
+    signature: inspect.Signature
+    owner: type
+
+    @cached_property
+    def named(self) -> dict[str, inspect.Parameter]:
+        by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        return {name: one for name, one in self.signature.parameters.items() if one.kind in by_name}
+
+    @cached_property
+    def are_open(self) -> bool:
+        """Whether any name will do: the method has `**kwargs`."""
+        return any(one.kind is one.VAR_KEYWORD for one in self.signature.parameters.values())
+
+    def accept(self, name: str) -> bool:
+        return self.are_open or name in self.named
+
+    def checked(self, given: dict[str, Any], call: str) -> dict[str, Any]:
+        """The arguments as the method wants them.
+
+        Raises `invalid_request` in a sentence that begins with `call`: `cannot call "add" of "tools"`.
+        """
+        if wrong := self._wrong_names(given):
+            takes = ", ".join(map(_as_written, self.signature.parameters.values()))
+            raise CallError("invalid_request", f"{call}: {wrong}; it takes {takes or 'nothing'}")
+        if self._typed is None:
+            return given
+        from gleitzeit_extensions.schemas import Unfit
+
+        try:
+            return self._typed.convert(given)
+        except Unfit as exc:
+            raise CallError("invalid_request", f"{call}: {exc}", {"parameter": exc.parameter}) from exc
+
+    @cached_property
+    def schema(self) -> Wire:
+        """An object with a property for each parameter."""
+        typed = self._typed.schema if self._typed else {}
+        properties = typed.get("properties", {})
+        words = docstrings.of_parameters(inspect.getdoc(self.function))
+        return {
+            "type": "object",
+            "properties": {
+                name: _property(properties.get(name, {}), words.get(name), one)
+                for name, one in self.named.items()
+            },
+            "required": [name for name, one in self.named.items() if one.default is one.empty],
+            "additionalProperties": self.are_open,
+        } | ({"$defs": typed["$defs"]} if "$defs" in typed else {})
+
+    def returned(self, streams: bool) -> Wire | None:
+        """The schema of what it gives, or of each item that it streams; None when nobody knows."""
+        if hints.RETURN not in self._hints:
+            return None
+        from gleitzeit_extensions.schemas import returned
+
+        return returned(self._hints[hints.RETURN], streams)
+
+    @cached_property
+    def _hints(self) -> Mapping[str, Any]:
+        return hints.resolved(self.function, self.signature, self.owner)
+
+    @cached_property
+    def _typed(self) -> Typed | None:
+        usable = {name: hint for name, hint in self._hints.items() if name in self.named}
+        if not usable:
+            return None
+        from gleitzeit_extensions.schemas import Typed
+
+        return Typed(usable)
+
+    def _wrong_names(self, given: dict[str, Any]) -> str | None:
+        for name in given:
+            if not self.accept(name):
+                near = get_close_matches(name, self.named, n=1)
+                hint = f" (did you mean {near[0]}?)" if near else ""
+                return f"it takes no {name:.40}{hint}"
+        missing = [name for name, one in self.named.items() if one.default is one.empty and name not in given]
+        if not missing:
+            return None
+        return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+
+
+def _property(schema: Wire, words: str | None, parameter: inspect.Parameter) -> Wire:
+    """Its hint's schema, with the author's words and, where JSON has a form for it, the default."""
+    schema = dict(schema)
+    if words:
+        schema.setdefault("description", words)
+    match parameter.default:
+        case float(number) if not math.isfinite(number):
+            pass
+        case None | str() | int() | float():
+            schema.setdefault("default", parameter.default)
+    return schema
+
+
+def _as_written(parameter: inspect.Parameter) -> str:
+    return str(parameter.replace(annotation=inspect.Parameter.empty))

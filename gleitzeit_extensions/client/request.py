@@ -1,0 +1,119 @@
+"""What a program asks for, as the bytes of a request."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import quote, urlencode
+
+from gleitzeit_extensions.client.errors import InvalidRequest, TooLarge
+from gleitzeit_extensions.protocol import MAX_FRAME
+
+
+class Provider(str):
+    """The name of a provider, and of nothing else; or of one of its instances as `calculator#2`."""
+
+    __slots__ = ()
+
+
+class Model(str):
+    """The name of a model, and of nothing else."""
+
+    __slots__ = ()
+
+
+class Capability(str):
+    """The name of a capability, and of nothing else."""
+
+    __slots__ = ()
+
+
+GRACE = 5.0
+"""Seconds that the daemon has beyond a call's own time to say that it passed."""
+FIELDS: dict[type, str] = {Provider: "provider", Model: "model", Capability: "capability"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How calls are made, beside what they say."""
+
+    timeout: float | None = None
+    idempotent: bool = False
+    key: str = ""
+    session: str = ""
+
+    def fields(self) -> dict[str, Any]:
+        """Those that were given, as they are sent."""
+        given = {
+            "timeout": self.timeout,
+            "idempotent": self.idempotent or None,
+            "key": self.key or None,
+            "session": self.session or None,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds that the daemon has for its answer; None means as long as it lives."""
+        return None if self.timeout is None else self.timeout + GRACE
+
+
+class Optioned:
+    """A client whose calls are made with options."""
+
+    _options = Options()
+
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        idempotent: bool = False,
+        key: str = "",
+        session: str = "",
+    ) -> Self:
+        """The same client, whose calls are made so; it shares the connections.
+
+        `timeout`: seconds; else the provider's own. `idempotent`: it may be repeated when its provider dies.
+        `key`: it is done once, however often it is asked for with this key. `session`: what should stay with
+        one instance where the provider's strategy is `sticky`.
+        """
+        other = copy.copy(self)
+        other._options = Options(timeout, idempotent, key, session)
+        return other
+
+    def _body(
+        self, target: str, method: str, args: Mapping[str, Any] | None, more: Mapping[str, Any]
+    ) -> bytes:
+        """The body of a call. Raises InvalidRequest for arguments that cannot be sent."""
+        field, name = _named(target)
+        asked = {field: name, "method": method, "args": {**(args or {}), **more}, **self._options.fields()}
+        try:
+            sent = json.dumps(asked, separators=(",", ":"), allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError) as exc:
+            sentence = f'the arguments for "{name}" {method} cannot be sent as JSON: {exc}'
+            raise InvalidRequest("invalid_request", sentence) from exc
+        if len(sent) > MAX_FRAME:
+            size = f"{len(sent):,} bytes of JSON, more than the {MAX_FRAME:,} that one message may have"
+            raise TooLarge("too_large", f'the call of "{name}" {method} is {size}')
+        return sent
+
+    def _route(self, target: str) -> str:
+        """The address that explains where a call would go."""
+        field, name = _named(target)
+        session = {"session": self._options.session} if self._options.session else {}
+        return f"/v1/route?{urlencode({field: name, **session})}"
+
+
+def health_of(name: str) -> str:
+    """The address of a provider's health."""
+    return f"/v1/providers/{quote(name, safe='')}/health"
+
+
+def _named(target: str) -> tuple[str, str]:
+    """How a target's name is sent: the field, and the name itself."""
+    if not isinstance(target, str):
+        raise InvalidRequest("invalid_request", f"a call needs the name of whom to call, not {target!r:.50}")
+    return FIELDS.get(type(target), "target"), str(target)
