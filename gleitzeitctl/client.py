@@ -41,6 +41,9 @@ class Client:
     def post(self, target: str, body: dict[str, Any], patience: float | None = PATIENCE) -> Any:
         return self._whole("POST", target, json.dumps(body).encode(), patience)
 
+    def delete(self, target: str) -> Any:
+        return self._whole("DELETE", target, b"", PATIENCE)
+
     def follow(self, target: str, query: Query = (), body: dict[str, Any] | None = None) -> Iterator[Any]:
         """The values of an NDJSON answer, each as soon as it has come."""
         request = ("GET", b"") if body is None else ("POST", json.dumps(body).encode())

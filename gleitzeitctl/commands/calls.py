@@ -1,4 +1,4 @@
-"""`providers invoke` and `providers stream`: call a provider's method."""
+"""`providers invoke` and `providers stream`: call a method of whoever has a name."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,6 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from gleitzeit_extensions.protocol import CallError
-from gleitzeitctl.client import provider
 from gleitzeitctl.complaint import misuse, seconds
 from gleitzeitctl.render import as_json
 from gleitzeitctl.session import Session
@@ -15,7 +14,10 @@ from gleitzeitctl.session import Session
 GRACE = 5.0
 """Seconds that the daemon has beyond a call's deadline to say that it passed."""
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A provider, or an instance as calculator#2.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A provider, an instance as calculator#2, a model or a capability."),
+]
 Method = Annotated[str, typer.Argument(metavar="METHOD", help="What to call.")]
 Args = Annotated[
     str, typer.Option("--args", metavar="JSON", help="The method's arguments, as a JSON object.")
@@ -27,6 +29,13 @@ Timeout = Annotated[
     ),
 ]
 Idempotent = Annotated[bool, typer.Option("--idempotent", help="It may be repeated if its provider dies.")]
+Key = Annotated[
+    str | None, typer.Option("--key", metavar="KEY", help="However often it is asked for, it is done once.")
+]
+Belongs = Annotated[
+    str | None,
+    typer.Option("--session", metavar="ID", help="Calls of one session go to one instance, if sticky."),
+]
 
 
 def invoke(
@@ -36,6 +45,8 @@ def invoke(
     args: Args = "{}",
     idempotent: Idempotent = False,
     timeout: Timeout = None,
+    key: Key = None,
+    belongs: Belongs = None,
 ) -> None:
     """Call a method and print its result.
 
@@ -44,13 +55,20 @@ def invoke(
       gleitzeitctl providers invoke calculator add --args '{"a": 5, "b": 3}'
     """
     session = Session.of(context)
-    body = _body(method, args, timeout, idempotent)
-    answer = session.client.post(provider(name, "invoke"), body, None if timeout is None else timeout + GRACE)
+    body = _body(name, method, args, timeout, idempotent=idempotent, key=key, session=belongs)
+    answer = session.client.post("/v1/invoke", body, None if timeout is None else timeout + GRACE)
     session.show(answer, lambda answer: print(_words(answer["result"])))
 
 
 def stream(
-    context: typer.Context, name: Name, method: Method, args: Args = "{}", timeout: Timeout = None
+    context: typer.Context,
+    name: Name,
+    method: Method,
+    args: Args = "{}",
+    idempotent: Idempotent = False,
+    timeout: Timeout = None,
+    key: Key = None,
+    belongs: Belongs = None,
 ) -> None:
     """Call a method that streams and print what comes.
 
@@ -61,7 +79,8 @@ def stream(
       gleitzeitctl providers stream ollama stream --args '{"prompt": "Hello!"}'
     """
     session = Session.of(context)
-    frames = session.client.follow(provider(name, "stream"), body=_body(method, args, timeout))
+    body = _body(name, method, args, timeout, idempotent=idempotent, key=key, session=belongs)
+    frames = session.client.follow("/v1/stream", body=body)
     print_on((f"{as_json(frame)}\n" for frame in until_end(frames)) if session.json else in_words(frames))
 
 
@@ -100,13 +119,13 @@ def in_words(frames: Iterator[dict[str, Any]]) -> Iterator[str]:
                 line_start = ""
 
 
-def _body(method: str, args: str, timeout: float | None, idempotent: bool = False) -> dict[str, Any]:
-    body: dict[str, Any] = {"method": method, "args": _object(args)}
-    if seconds(timeout) is not None:
-        body["timeout"] = timeout
-    if idempotent:
-        body["idempotent"] = True
-    return body
+def _body(name: str, method: str, args: str, timeout: float | None, **options: object) -> dict[str, Any]:
+    """The body of a call, without the options that were not given."""
+    if not name:
+        raise misuse("the name of whom to call is missing")
+    given = {"timeout": seconds(timeout), **options}
+    wanted = {option: value for option, value in given.items() if value not in (None, False)}
+    return {"target": name, "method": method, "args": _object(args), **wanted}
 
 
 def _object(given: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A fake daemon, and the command line as a real process that is pointed at it."""
+"""A fake daemon, and the command line pointed at it: a fork of a warm process, or a process of its own."""
 
 from __future__ import annotations
 
@@ -12,21 +12,25 @@ from pathlib import Path
 import pytest
 
 from tests.ctl.fake_daemon import FakeDaemon, fake_daemon
+from tests.warm import ROOT, run
 
-ROOT = Path(__file__).resolve().parents[2]
 MODULE = ("-m", "gleitzeitctl")
 OURS = ("GLEITZEIT", "NO_COLOR", "PYTHON", "COVERAGE")
 
 
 @dataclass(frozen=True)
 class Ctl:
-    """`gleitzeitctl`, as a process of its own."""
+    """`gleitzeitctl`, run to its end."""
 
     socket: str
 
-    def __call__(
+    def __call__(self, *args: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return run("gleitzeitctl", args, Path(self.socket).parent, self.environment() | (env or {}))
+
+    def alone(
         self, *args: str, env: dict[str, str] | None = None, run: Sequence[str] = MODULE
     ) -> subprocess.CompletedProcess[str]:
+        """As a process of its own, from the first import on."""
         with self.started(*args, env=env, run=run) as process:
             out, err = process.communicate(timeout=30)
         return subprocess.CompletedProcess(args, process.returncode, out, err)

@@ -267,7 +267,7 @@ def test_invoke_prints_the_result(daemon: FakeDaemon, ctl: Ctl, result: Any, pri
 
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{printed}\n", "")
     assert daemon.requests == [
-        Request("POST", "/v1/providers/calculator/invoke", {"method": "add", "args": {"a": 5}})
+        Request("POST", "/v1/invoke", {"target": "calculator", "method": "add", "args": {"a": 5}})
     ]
 
 
@@ -277,7 +277,26 @@ def test_invoke_passes_on_what_it_was_told(daemon: FakeDaemon, ctl: Ctl) -> None
     done = ctl("providers", "invoke", "a", "m", "--timeout", "2.5", "--idempotent", "--json")
 
     assert done.stdout == '{"result": [1]}\n'
-    assert daemon.requests[0].body == {"method": "m", "args": {}, "timeout": 2.5, "idempotent": True}
+    asked = {"target": "a", "method": "m", "args": {}, "timeout": 2.5, "idempotent": True}
+    assert daemon.requests[0].body == asked
+
+
+@pytest.mark.parametrize("verb", ["invoke", "stream"])
+def test_a_call_may_have_a_key_and_belong_to_a_session(daemon: FakeDaemon, ctl: Ctl, verb: str) -> None:
+    daemon.answers(reply({"result": 1}) if verb == "invoke" else ndjson({"end": {"frames": 0}}))
+
+    done = ctl("providers", verb, "gpt-4", "m", "--key", "order-17", "--session", "ada")
+
+    asked = {"target": "gpt-4", "method": "m", "args": {}, "key": "order-17", "session": "ada"}
+    assert (done.returncode, done.stderr) == (0, "")
+    assert daemon.requests == [Request("POST", f"/v1/{verb}", asked)]
+
+
+def test_a_call_of_nobody_is_a_mistake_of_the_caller(daemon: FakeDaemon, ctl: Ctl) -> None:
+    done = ctl("providers", "invoke", "", "m")
+
+    assert (done.returncode, daemon.requests) == (2, [])
+    assert done.stderr == "gleitzeitctl: the name of whom to call is missing\n"
 
 
 @pytest.mark.parametrize("given", ["[5, 3]", "a=5", '{"a": NaN}', "[" * 100_000])
@@ -330,8 +349,8 @@ def test_a_stream_of_tokens_is_running_text(daemon: FakeDaemon, ctl: Ctl) -> Non
     done = ctl("providers", "stream", "ollama", "chat", "--args", '{"prompt": "x"}', "--timeout", "3")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, 'Hello all\n{"done": true}\n!\n', "")
-    body = {"method": "chat", "args": {"prompt": "x"}, "timeout": 3.0}
-    assert daemon.requests == [Request("POST", "/v1/providers/ollama/stream", body)]
+    body = {"target": "ollama", "method": "chat", "args": {"prompt": "x"}, "timeout": 3.0}
+    assert daemon.requests == [Request("POST", "/v1/stream", body)]
 
 
 def test_a_stream_of_anything_else_is_json_lines(daemon: FakeDaemon, ctl: Ctl) -> None:
@@ -493,7 +512,7 @@ def test_serve_is_the_daemon(ctl: Ctl, tmp_path: Path) -> None:
     )
 
     env = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    done = ctl("serve", "--provider-config", "p.yaml", "--socket", "s", env=env)
+    done = ctl.alone("serve", "--provider-config", "p.yaml", "--socket", "s", env=env)
 
     assert (done.returncode, done.stderr) == (2, "")
     assert done.stdout == "('p.yaml', 's') {'foreground': True}\n"

@@ -78,10 +78,10 @@ def sections(text: str) -> dict[str, dict[str, list[str]]]:
 @pytest.mark.parametrize("line", [("--config-file", "f.yaml"), ()])
 def test_what_create_writes_validates(config: Ctl, home: dict[str, str], line: tuple[str, ...]) -> None:
     path = line[1] if line else "config/providers.yaml"
-    created = config("config", "create", *line, env=home)
+    created = config.alone("config", "create", *line, env=home)
     assert (created.returncode, created.stdout, created.stderr) == (0, f"created {path}\n", "")
 
-    checked = config("config", "validate", *line, env=home)
+    checked = config.alone("config", "validate", *line, env=home)
     assert (checked.returncode, checked.stdout) == (0, f"{path}: ok, 2 providers\n")
     assert checked.stderr == ("" if line else f"the config file is {path}\n")
 

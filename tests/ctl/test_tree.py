@@ -58,7 +58,7 @@ COMMANDS = [pytest.param(path, id=" ".join(path)) for path in paths(TREE)]
 
 def imported(ctl: Ctl, *line: str) -> set[str]:
     """The modules that a command has imported when it ends."""
-    done = ctl(*line, run=("-c", LIST_MODULES))
+    done = ctl.alone(*line, run=("-c", LIST_MODULES))
     assert done.returncode == 0
     return set(done.stderr.split())
 
@@ -102,7 +102,7 @@ def test_the_help_lists_every_command(ctl: Ctl) -> None:
 
 @pytest.mark.parametrize("path", COMMANDS)
 def test_every_command_has_help_with_an_example(ctl: Ctl, path: tuple[str, ...]) -> None:
-    done = ctl(*path, "--help")
+    done = ctl.alone(*path, "--help")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: gleitzeitctl {' '.join(path)} ")
@@ -139,7 +139,7 @@ def test_an_unknown_name_is_no_command() -> None:
 def test_the_shell_can_complete_a_command(ctl: Ctl) -> None:
     asks = {"COMP_WORDS": "gleitzeitctl sta", "COMP_CWORD": "1", "_GLEITZEITCTL_COMPLETE": "complete_bash"}
 
-    done = ctl(env=asks)
+    done = ctl.alone(env=asks)
 
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["status", "start"], "")
 
