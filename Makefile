@@ -3,13 +3,14 @@
 py := .venv/bin/python
 pip := $(py) -m pip install --quiet --no-input --disable-pip-version-check
 packages := gleitzeitd gleitzeitctl gleitzeit_extensions providers
+javascript := tests/protocol/node_modules/.package-lock.json
 
 .PHONY: help install run test stress check format docs bench pin clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-install: .venv/installed ## set up .venv with everything pinned and hashed
+install: .venv/installed $(javascript) ## set up .venv with everything pinned and hashed, and what the tests need
 
 # Compiled ahead, since a command that has to compile what it imports starts five times slower.
 .venv/installed: requirements.txt pyproject.toml
@@ -20,13 +21,21 @@ install: .venv/installed ## set up .venv with everything pinned and hashed
 	@$(py) -m compileall -q .venv/lib $(packages)
 	@touch $@
 
-run: install ## run the daemon on etc/providers.yaml until Ctrl-C
+# The stock JavaScript client, which the hub is tried with.
+$(javascript): tests/protocol/package-lock.json .venv/installed
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/protocol
+	@touch $@
+
+run: .venv/installed ## run the daemon on etc/providers.yaml until Ctrl-C
 	@$(py) tools/foreground.py $(py) -m gleitzeitctl serve --provider-config etc/providers.yaml
+
+# What is compiled once is not compiled again by every process that the tests start.
+test stress: export PYTHONDONTWRITEBYTECODE =
 
 test: install ## run the tests; ARGS="-k crash" picks some
 	$(py) -m pytest -n 4 $(ARGS)
 
-stress: install ## the long storms
+stress: install ## the long storms; ARGS="--share 0.05" shortens the longest
 	$(py) -m pytest $(ARGS) tests/stress
 
 check: install ## lint, format, types, layers
@@ -52,5 +61,5 @@ pin: ## write requirements.txt anew from pyproject.toml; ARGS=--upgrade takes th
 		--extra dev --output-file requirements.txt $(ARGS) pyproject.toml
 
 clean: ## remove everything that make made
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/.peers
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/.peers tests/protocol/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
