@@ -1,20 +1,19 @@
 """The caller of the relay benchmark, a process of its own: the same work through either hub.
 
-`python -m benchmarks.caller PLACE`: the place is JSON with `kind`, `url`, `token` and `hub` (its pids). It
-says `ready`, then reads lines `WORK COUNT`, WORK being a method of `Work`, and answers each with its figures.
+`python -m benchmarks.caller PLACE`: the place is JSON with `kind`, `url`, `token` and `hub` (its pids). The
+lines that it then reads are `WORK COUNT`, WORK being a method of `Work`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 import time
 from typing import Any
 
 from benchmarks.connections import Bare, Caller, Gz
 from benchmarks.proc import cpu_ns
 from benchmarks.stats import percentile
+from benchmarks.worker import place, serve
 
 ARGS = {"task": "generate", "text": "x" * 100, "n": 7}
 IN_FLIGHT = 64
@@ -63,20 +62,15 @@ class Work:
         }
 
 
-async def main(place: dict[str, Any]) -> None:
-    caller = {"bare": Bare, "gz": Gz}[place["kind"]]()
-    await caller.connect(place["url"], place["token"])
+async def main(kind: str, url: str, token: str, hub: list[int]) -> None:
+    caller = {"bare": Bare, "gz": Gz}[kind]()
+    await caller.connect(url, token)
     if await caller.call(ARGS) != ARGS:
         raise SystemExit("the echo is not what was said")
-    print("ready", flush=True)
-    work = Work(caller, place["hub"])
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        name, count = line.split()
-        print(json.dumps(await WORKS[name](work, int(count))), flush=True)
+    work = Work(caller, hub)
+    await serve({work.__name__: work for work in (work.one_by_one, work.together, work.stream)})
     await caller.client.disconnect()
 
 
-WORKS = {work.__name__: work for work in (Work.one_by_one, Work.together, Work.stream)}
-
 if __name__ == "__main__":
-    asyncio.run(main(json.loads(sys.argv[1])))
+    asyncio.run(main(**place()))

@@ -11,35 +11,38 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PEERS = HERE / ".peers"
 PYTHON = PEERS / "venv"
+LITELLM = PEERS / "litellm"
 NODE = PEERS / "node"
 REQUIREMENTS = HERE / "peers.txt"
+LITELLM_REQUIREMENTS = HERE / "litellm.txt"
 PM2 = "pm2@7.0.4"
 
 
 def program(name: str) -> Path:
     """Where a peer's program lies once it is installed."""
-    return (NODE / "node_modules" / ".bin" if name == "pm2" else PYTHON / "bin") / name
+    folders = {"pm2": NODE / "node_modules" / ".bin", "litellm": LITELLM / "bin"}
+    return folders.get(name, PYTHON / "bin") / name
 
 
 def python_peers() -> None:
     """supervisor and circus in a virtual environment, as pinned in peers.txt."""
-    if _is_done(PYTHON, wanted := f"{sys.version}\n{REQUIREMENTS.read_text()}"):
+    _environment(PYTHON, REQUIREMENTS, "supervisor and circus")
+
+
+def litellm_peer() -> None:
+    """LiteLLM in one of its own, as pinned in litellm.txt: 800 MB."""
+    _environment(LITELLM, LITELLM_REQUIREMENTS, "litellm")
+
+
+def _environment(folder: Path, requirements: Path, what: str) -> None:
+    if _is_done(folder, wanted := f"{sys.version}\n{requirements.read_text()}"):
         return
-    print("installing supervisor and circus into benchmarks/.peers ...", file=sys.stderr)
-    shutil.rmtree(PYTHON, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", str(PYTHON)])
-    _run(
-        [
-            str(PYTHON / "bin" / "python"),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--requirement",
-            str(REQUIREMENTS),
-        ]
-    )
-    _done(PYTHON, wanted)
+    print(f"installing {what} into benchmarks/.peers ...", file=sys.stderr)
+    shutil.rmtree(folder, ignore_errors=True)
+    _run([sys.executable, "-m", "venv", str(folder)])
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    _run([*pip, "--require-hashes", "--requirement", str(requirements)])
+    _done(folder, wanted)
 
 
 def node_peers() -> None:

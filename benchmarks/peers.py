@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from xmlrpc.client import dumps
 
 from benchmarks.install import printed, program, python_peers
-from benchmarks.supervisor import PATIENCE, ROTATED, ROTATED_AT, Supervisor
+from benchmarks.server import PATIENCE
+from benchmarks.supervisor import ROTATED, ROTATED_AT, Supervisor
 from benchmarks.unix import connected
 
 Keys = dict[str, object]

@@ -12,7 +12,8 @@ from contextlib import suppress
 from benchmarks.deaths import gone
 from benchmarks.install import NODE, node_peers, printed, program
 from benchmarks.proc import stat
-from benchmarks.supervisor import PATIENCE, Supervisor
+from benchmarks.server import PATIENCE
+from benchmarks.supervisor import Supervisor
 
 
 class Pm2(Supervisor):

@@ -43,8 +43,8 @@ def goal(line: Line) -> str:
     match line.goal:
         case None:
             return ""
-        case Limit(value):
-            return f"≤ {figure(value, line.unit)}"
+        case Limit(value, at_least):
+            return f"{'≥' if at_least else '≤'} {figure(value, line.unit)}"
         case Goal(ratio, words, at_least):
             return f"{'≥' if at_least else '≤'} {figure(ratio)} ({words})"
 

@@ -18,7 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import (
     boot,
+    crowd,
     follower,
+    gateway,
     idle,
     intake,
     loading,
@@ -29,10 +31,11 @@ from benchmarks import (
     status,
     stop,
     storm,
+    streams,
 )
 from benchmarks.ending import ending
+from benchmarks.server import Server
 from benchmarks.stats import Line, Plan, Row, machine
-from benchmarks.supervisor import Supervisor
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
@@ -43,7 +46,7 @@ class Benchmark(Protocol):
     """What a module that measures something has."""
 
     @property
-    def KINDS(self) -> tuple[type[Supervisor], ...]: ...  # noqa: N802 (a module's constant)
+    def KINDS(self) -> tuple[type[Server], ...]: ...  # noqa: N802 (a module's constant)
 
     def measure(self, plan: Plan) -> Iterator[Row]: ...
 
@@ -61,9 +64,13 @@ BENCHMARKS: dict[str, Benchmark] = {
     "boot": boot,
     "idle": idle,
     "relay": relay,
+    "streams": streams,
+    "crowd": crowd,
+    "gateway": gateway,
     "status": status,
 }
-LIBRARIES = {"relay": ("python-socketio", "aiohttp"), "loading": ("ruamel.yaml",)}
+RELAYED = ("python-socketio", "aiohttp")
+LIBRARIES = {"relay": RELAYED, "streams": RELAYED, "crowd": RELAYED, "loading": ("ruamel.yaml",)}
 
 
 def main() -> None:

@@ -47,9 +47,13 @@ class Goal:
 
 @dataclass(frozen=True)
 class Limit:
-    """The most that ours may come to, whatever theirs does."""
+    """The most that ours may come to, or the least, whatever theirs does."""
 
     value: float
+    at_least: bool = False
+
+    def is_met_by(self, value: float) -> bool:
+        return value >= self.value if self.at_least else value <= self.value
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Line:
     @property
     def is_met(self) -> bool | None:
         if isinstance(self.goal, Limit):
-            return None if self.ours is None else self.ours <= self.goal.value
+            return None if self.ours is None else self.goal.is_met_by(self.ours)
         return None if self.goal is None or self.ratio is None else self.goal.is_met_by(self.ratio)
 
 

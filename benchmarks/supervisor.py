@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-PATIENCE = 20.0
-FOREIGN = ("GLEITZEIT_", "PM2_", "SUPERVISOR_", "RUNTIME_DIRECTORY", "PYTHONDONTWRITEBYTECODE")
+from benchmarks.server import Server
+
 ROTATED_AT = 20 * 1024 * 1024
 """Bytes of one log file, with those that rotate."""
 ROTATED = 60
@@ -35,35 +32,21 @@ class Settings:
 DEFAULTS = Settings()
 
 
-class Supervisor(ABC):
+class Supervisor(Server):
     """One supervisor in a home directory of its own."""
 
-    name: ClassVar[str]
     period: ClassVar[float]
     """Seconds between two polls, if it polls: kills are spread evenly over it."""
 
     def __init__(self, home: Path, settings: Settings = DEFAULTS) -> None:
-        self.home = home
+        super().__init__(home)
         self.settings = settings
-        self.process: subprocess.Popen[bytes] | None = None
         self.saved = 0
         """The moment just before the last save, in nanoseconds of CLOCK_MONOTONIC."""
-
-    @classmethod
-    def is_available(cls) -> bool:
-        return True
-
-    @classmethod
-    @abstractmethod
-    def version(cls) -> str:
-        """The version of the supervisor, with its name."""
 
     @abstractmethod
     def configure(self, children: Mapping[str, Sequence[str]]) -> None:
         """Write the configuration for these commands."""
-
-    @abstractmethod
-    def start_command(self) -> list[str]: ...
 
     @abstractmethod
     def status_command(self) -> list[str]: ...
@@ -94,49 +77,3 @@ class Supervisor(ABC):
         new.write_text(text)
         self.saved = time.monotonic_ns()
         new.rename(path)
-
-    def env(self) -> dict[str, str]:
-        return {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
-
-    def start(self) -> int:
-        """Start it; the moment just before, in nanoseconds of CLOCK_MONOTONIC."""
-        began = time.monotonic_ns()
-        with open(self.home / "out", "wb") as out:
-            self.process = self.spawn(self.start_command(), out.fileno())
-        return began
-
-    def spawn(self, argv: Sequence[str], out: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-        """One of its programs, in its home."""
-        # its own session: a Ctrl-C at the benchmarks reaches it through us, in order
-        return subprocess.Popen(
-            argv,
-            env=self.env(),
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-    def roots(self) -> list[int]:
-        """The processes that everything else of it descends from."""
-        return [self.process.pid] if self.process and self.process.poll() is None else []
-
-    def end(self) -> None:
-        """Ask it to end, the way its users do, without waiting for it."""
-        if self.process:
-            self.process.send_signal(signal.SIGTERM)
-
-    def stop(self) -> None:
-        """End it; by force when asking does not help."""
-        if not self.process:
-            return
-        self.end()
-        try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def said(self) -> str:
-        return (self.home / "out").read_text(errors="replace")[-2000:]

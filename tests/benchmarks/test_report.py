@@ -27,6 +27,12 @@ def test_a_limit_is_a_bound_for_ours_whatever_theirs_is() -> None:
     assert report.cells(lines[1]) == ("stop", "50.1 ms", "circus 0 ms", "", "≤ 50 ms", "**no**")
 
 
+def test_a_limit_may_be_the_least() -> None:
+    lines = [Line("tokens", "/s", ours, "one stream", 1.0, Limit(200, at_least=True)) for ours in (200, 199)]
+    assert [line.is_met for line in lines] == [True, False]
+    assert report.goal(lines[0]) == "≥ 200/s"
+
+
 def test_what_is_lost_once_counts_though_the_median_is_nothing() -> None:
     rows: list[Row] = [{"name": "gleitzeitd", "lost": lost} for lost in (0, 100, 0)]
     rows += [{"name": peer, "lost": 0} for peer in ("circus", "pm2")]
