@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gleitzeitctl.client import Client
+from tests.warm import Forked, warm
 
 T = TypeVar("T")
 PATIENCE = 20.0
@@ -26,10 +28,13 @@ PATIENCE = 20.0
 def eventually(ask: Callable[[], T | None], what: str = "") -> T:
     """The first true answer of `ask`, which is asked again and again until its deadline."""
     deadline = time.monotonic() + PATIENCE
+    pause = 0.005
     while not (answer := ask()):
         if time.monotonic() > deadline:
             raise AssertionError(f"never came true: {what or ask}; last answer: {answer!r}")
-        time.sleep(0.01)
+        time.sleep(pause)
+        # What takes long costs the machine little, and what is quick is seen at once.
+        pause = min(pause * 1.3, 0.05)
     return answer
 
 
@@ -53,29 +58,36 @@ class House:
         self.printed = root / "printed"
 
     def start(self) -> None:
+        with self.printed.open("ab") as printed:
+            self.daemon = self._started(printed.fileno())
+        eventually(self.is_ready, "the daemon is ready")
+
+    def _started(self, printed: int) -> subprocess.Popen[bytes] | Forked:
+        """The first is a fork of the warm process; who is started anew is a process of its own."""
+        if not self.foreground and not hasattr(self, "daemon"):
+            args = ["--config", str(self.config)]
+            return warm().start("gleitzeitd", args, self.root, self.environment, printed, printed)
         serve = (
             ["gleitzeitctl", "serve", "--provider-config"] if self.foreground else ["gleitzeitd", "--config"]
         )
-        with self.printed.open("ab") as printed:
-            self.daemon = subprocess.Popen(
-                [sys.executable, "-m", *serve, str(self.config)],
-                env=self.environment,
-                cwd=self.root,
-                stdin=subprocess.DEVNULL,
-                stdout=printed,
-                stderr=printed,
-            )
-        eventually(self.is_ready, "the daemon is ready")
+        return subprocess.Popen(
+            [sys.executable, "-m", *serve, str(self.config)],
+            env=self.environment,
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=printed,
+        )
 
     def is_ready(self) -> bool:
         if self.daemon.poll() is not None:
             raise AssertionError(f"the daemon ended with {self.daemon.returncode}: {self.said()}")
-        ready = subprocess.run(
-            ["curl", "-sf", "--unix-socket", str(self.socket), "http://d/readyz"],
-            capture_output=True,
-            check=False,
-        )
-        return ready.returncode == 0
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(PATIENCE)
+            line.connect(str(self.socket))
+            line.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
+            return b" 200 " in line.recv(100)
+        return False
 
     def stop(self, *signals: signal.Signals) -> int:
         for number in signals or (signal.SIGTERM,):

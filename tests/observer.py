@@ -35,6 +35,7 @@ class Observer:
         self._daemons: set[int] = set()
         self._latest: Sweep | None = None
         self._reports = 0
+        self._answered = 0.0
         self._lock = threading.Lock()
         self._enough = threading.Event()
         self._broken: list[Exception] = []
@@ -109,6 +110,8 @@ class Observer:
             self._judge.sweep(sweep)
 
     def _ask(self) -> None:
+        if self._latest is None or self._latest.began < self._answered:
+            return  # There is nothing yet to compare an answer with: a look may take long.
         asked = time.monotonic()
         try:
             answer = self._house.client.get("/v1/status", patience=PATIENCE)
@@ -119,6 +122,7 @@ class Observer:
         with self._lock:
             self._judge.report(report)
             self._reports += 1
+        self._answered = report.answered
 
     def _daemon(self) -> int | None:
         return self._house.daemon.pid if hasattr(self._house, "daemon") else None

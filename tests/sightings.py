@@ -15,6 +15,8 @@ from typing import NamedTuple
 _MARK = re.compile(rb"GLEITZEIT_INSTANCE=(\d+):(?:.*:)?([^:]+):(\d+)(?::check\d+)?")
 """The daemon's pid stands in front, name and generation at the end; behind these may stand the number of a
 check, which belongs to the life that it asks about."""
+SETTLED = 5.0
+"""Seconds after its fork in which a process may still be executed, and be marked only then."""
 
 
 class Identity(NamedTuple):
@@ -147,7 +149,7 @@ class Sweeper:
         elif (parent := by_pid.get(stat.parent)) and (mark := self._known.get(parent)):
             # Who cleared its environment belongs to whoever started it.
             known[identity] = mark
-        elif self._is_first and stat.parent != daemon:
+        elif self._is_first and stat.parent != daemon and _age(identity) > SETTLED:
             known[identity] = None
 
 
@@ -171,6 +173,11 @@ def look(pid: int) -> Stat | None:
     except OSError:
         return None
     return Stat(Identity(pid, int(fields[19])), fields[0].decode(), int(fields[1]), int(fields[17]))
+
+
+def _age(identity: Identity) -> float:
+    """Seconds since it was forked."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - identity.started / os.sysconf("SC_CLK_TCK")
 
 
 def _mark(pid: int) -> Mark | None:

@@ -36,7 +36,10 @@ CHECKS = "gleitzeitd.processes.checks"
 CONTAINMENT = "gleitzeitd.processes.containment"
 ENVIRONMENT = "gleitzeitd.processes.environment"
 WATCHING = "gleitzeitd.watching"
-WINGS = ("gleitzeitd.config", "gleitzeitd.processes", LOGS, CHECKS, CONTAINMENT, "gleitzeitd.hub")
+ACCESS = "gleitzeitd.hub.access"
+WIRE = "gleitzeitd.hub.wire"
+PROCESSES = ("gleitzeitd.processes", LOGS, CHECKS, CONTAINMENT)
+WINGS = ("gleitzeitd.config", *PROCESSES, "gleitzeitd.hub", ACCESS, WIRE)
 CONTROL = "gleitzeitd.control"
 LOGGING, PREMISES = "gleitzeitd.logging", "gleitzeitd.premises"
 EVERY_PART = (CORE, *WINGS, ENVIRONMENT, CONTROL, LOGGING, PREMISES, PROTOCOL, PLACES, VERSION)
@@ -53,7 +56,10 @@ HOUSE = {
     "gleitzeitd.logging": Room(),
     "gleitzeitd.premises": Room(knows=(CORE, PLACES, PROTOCOL)),
     "gleitzeitd.control": Room(knows=(CORE, *WINGS, PROTOCOL, PLACES, VERSION)),
-    "gleitzeitd.hub": Room(knows=(CORE, PROTOCOL)),
+    "gleitzeitd.hub": Room(knows=(CORE, PROTOCOL, ACCESS, WIRE)),
+    # Who is let in is decided without a look at any call, and packets are the same whoever sends them.
+    ACCESS: Room(knows=(CORE, PROTOCOL)),
+    WIRE: Room(knows=(CORE, PROTOCOL)),
     "gleitzeitd.processes": Room(knows=(CORE, ENVIRONMENT, LOGS, CHECKS, CONTAINMENT, WATCHING)),
     # What a provider would be given: the command line asks, too, when it tries to import one.
     ENVIRONMENT: Room(knows=(CORE,)),
@@ -70,6 +76,8 @@ HOUSE = {
         knows_late=(CORE, "gleitzeitd.config", ENVIRONMENT, "gleitzeitd.main"),
     ),
     "gleitzeit_extensions": Room(knows=SDK),
+    # A program that calls providers is none.
+    "gleitzeit_extensions.client": Room(knows=(PROTOCOL, PLACES)),
     "gleitzeit_extensions.protocol": Room(),
     "gleitzeit_extensions.places": Room(),
     "gleitzeit_extensions.version": Room(),

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.histories import Change, histories, wrong_turns
 from tests.house import House, eventually, house
 from tests.invariants import INSISTENCE, Bounds, Judge, Report, Told
 from tests.kept import Entry, entries, files, kept, misplaced
-from tests.observer import Observer, observed
+from tests.observer import ASK_EVERY, Observer, observed
 from tests.scenarios import scarcity
 from tests.sightings import Identity, Mark, Sighting, Sweep, Sweeper, Vitals
 
@@ -280,6 +281,8 @@ def test_a_way_that_is_none_and_a_leap_are_found() -> None:
 
 OURS = os.getpid()
 """Marks as of a daemon with this number: other runs of these tests must not be taken for ours."""
+NOBODY = 2**31
+"""No process has this number; the next one to ours may well be a daemon of another test."""
 
 
 @contextmanager
@@ -297,11 +300,25 @@ def marked(mark: str, *argv: str) -> Iterator[subprocess.Popen[bytes]]:
 def test_a_mark_is_read_in_every_form(mark: str) -> None:
     sweeper = Sweeper()
     with marked(mark.format(OURS)) as process:
-        (found,) = sweeper.sweep(None, {OURS}).alive
+        # It is there a moment before its environment can be read.
+        (found,) = eventually(lambda: sweeper.sweep(None, {OURS}).alive)
         assert (found.identity.pid, found.mark) == (process.pid, Mark(OURS, "echo", 3))
-        assert not sweeper.sweep(None, {OURS + 1}).alive
+        assert not sweeper.sweep(None, {NOBODY}).alive
         assert found.kill()
     assert (found.is_alive(), found.kill()) == (False, False)
+
+
+def test_who_is_executed_only_after_the_first_look_is_recognised() -> None:
+    """Seen to fail with a sweeper that knows for ever what it saw between fork and exec."""
+    sweeper = Sweeper()
+    late = f"read go; exec env GLEITZEIT_INSTANCE={OURS}:echo:3 sleep 1000"
+    with subprocess.Popen(["sh", "-c", late], stdin=subprocess.PIPE, start_new_session=True) as process:
+        assert not sweeper.sweep(None, {OURS}).alive
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+        eventually(lambda: len(sweeper.sweep(None, {OURS}).alive) == 1)
+        process.kill()
 
 
 def test_who_clears_its_environment_is_known_by_its_parent() -> None:
@@ -331,6 +348,27 @@ def test_the_observer_of_a_real_daemon_sees_what_is_forged(tmp_path: Path) -> No
         with pytest.raises(AssertionError, match="the observer saw") as failure, observed(h) as seen:
             _forge(h, seen)
         assert len(str(failure.value).splitlines()) == 3
+
+
+def test_an_observer_whose_looks_take_long_still_compares_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen to fail with an observer that asks however long it takes to look."""
+
+    def slowly(pid: int) -> Vitals:
+        time.sleep(3 * ASK_EVERY)
+        return HEALTHY
+
+    monkeypatch.setattr("tests.sightings._vitals", slowly)
+    idle = {"command": "sleep 1000", "start_seconds": 0}
+    with house(tmp_path, {"idle": idle}) as h:
+        h.client.post("/v1/stop", {"names": ["idle"]})
+        with (
+            pytest.raises(AssertionError, match="the observer saw:\nI2: idle"),
+            observed(h) as seen,
+            marked(f"{h.daemon.pid}:idle:1"),
+        ):
+            eventually(seen.wrong, "something is wrong")
 
 
 def _forge(h: House, seen: Observer) -> None:

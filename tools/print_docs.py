@@ -14,6 +14,7 @@ from gleitzeit_extensions.protocol import CODES
 from gleitzeitd.config import json_schema
 from gleitzeitd.config.reference import keys
 from gleitzeitd.config.template import template
+from gleitzeitd.control.metrics import METRICS
 from gleitzeitd.core.process import MEANING
 from tools.print_life import endings, ways
 
@@ -38,6 +39,14 @@ def codes() -> str:
     return table(("code", "HTTP status", "exit status", "may be tried again"), rows)
 
 
+def metrics() -> str:
+    rows = (
+        (f"`{name}`", metric.kind, ", ".join(metric.labels), metric.sentence)
+        for name, metric in METRICS.items()
+    )
+    return table(("metric", "type", "labels", "meaning"), rows)
+
+
 def settings(definition: str) -> str:
     rows = (
         (
@@ -57,6 +66,7 @@ PRINTERS: dict[str, Callable[[], str]] = {
     "ways": lambda: table(("from", "when", "to", "and"), ways()),
     "endings": lambda: table(("what ended", "to", "and"), endings()),
     "codes": codes,
+    "metrics": metrics,
     "global_keys": lambda: settings("Global"),
     "provider_keys": lambda: settings("Provider"),
 }

@@ -275,7 +275,7 @@ def test_the_status_of_a_provider_that_cannot_run(full: House) -> None:
         (
             ("providers", "invoke", "calculator", "add", "--args", '{"a": 1}'),
             2,
-            "missing a required argument: 'b'",
+            "b is missing; it takes a, b",
         ),
         (
             ("providers", "invoke", "calculator", "divide", "--args", '{"a": 1, "b": 0}'),
