@@ -36,6 +36,8 @@ class Attempts:
         self._fallbacks: Mapping[str, tuple[str, ...]] | None = None
         self._fallen: set[str] = set()
         self._left = ""
+        self.provider = self._lead
+        """Who had it last, or by what name it is known that never reached anybody."""
         self.number = 0
         """Times that the request was written to an instance."""
         self.call: Call | None = None
@@ -46,29 +48,24 @@ class Attempts:
         """When whoever has it was given it."""
 
     @property
-    def provider(self) -> str:
-        """Who had it last, or by what name it is known that never reached anybody."""
-        return self._tried[-1].name if self._tried else self._lead
-
-    @property
     def _lead(self) -> str:
         return self._desk.line.routes.to(self._target).lead or self._target.name
 
     async def begin(self, call: Call, until: float) -> Registration:
         """Have the call placed before `until`, and written to whom it is placed with. Raises CallError."""
-        wish = Wish(call, self._target, until, self._request.session, self._tried)
+        wish = Wish(call, self._target, until, self._request.session, self._tried, self._has_way_out)
         asked = anyio.current_time()
         placed = await self._desk.line.place(wish)
         registration = placed.registration
         self.number += 1
         self._tried = (*self._tried, registration)
         self.call, self.registration, self.given = call, registration, anyio.current_time()
-        self._count(registration, asked)
         try:
             await self._desk.write(self._request, call, placed, self.number)
         except CallError:
             self._take_back(call, registration)
             raise
+        self._count(registration, asked)
         return registration
 
     def _take_back(self, call: Call, registration: Registration) -> None:
@@ -80,6 +77,7 @@ class Attempts:
 
     def _count(self, registration: Registration, asked: float) -> None:
         meter, name = self._desk.meter, registration.name
+        self.provider = name
         meter.waited(name, self.given - asked)
         if self._left:
             meter.fell_back(self._left, name)
@@ -136,7 +134,7 @@ class Attempts:
     def _next(
         self, error: CallError, registration: Registration, now: float, delivered: bool
     ) -> tuple[Next, str]:
-        fallback = self._fallback(error, registration.name)
+        fallback = self._fallback(error.code, registration.name)
         step = failover.after(
             error.code,
             may_repeat=self._desk.may_repeat(self._request, registration, streamed=self._streamed),
@@ -153,10 +151,10 @@ class Attempts:
         if self._error is not None and error.code.startswith("not_found"):
             # What failed it says more than that somebody, or a fallback, is not there.
             error = self._error
-            fallback = self._fallback(error, self._lead) if self._fallen else ""
+            fallback = self._fallback(error.code, self._lead) if self._fallen else ""
             self._fall_back(error, Next.FALLBACK if fallback else Next.GIVE_UP, fallback)
             return
-        fallback = self._fallback(error, self._lead)
+        fallback = self._fallback(error.code, self._lead)
         step = failover.after(
             error.code, may_repeat=True, attempt=ATTEMPTS, others=False, falls_back=bool(fallback)
         )
@@ -170,11 +168,15 @@ class Attempts:
             for place in places
         )
 
-    def _fallback(self, error: CallError, provider: str) -> str:
+    def _has_way_out(self, code: str) -> bool:
+        """Whether there is somewhere else to go after such an error, so that it need not wait."""
+        return bool(self._fallback(code, self._lead))
+
+    def _fallback(self, code: str, provider: str) -> str:
         """The next target of the chain of whom the request was for first; "" when there is none."""
         if self._fallbacks is None:
             self._fallbacks = self._desk.registry.routing(provider).fallbacks
-        names = failover.fallbacks_for(self._fallbacks, error.code)
+        names = failover.fallbacks_for(self._fallbacks, code)
         return next((name for name in names if name not in self._fallen), "")
 
     def _fall_back(self, error: CallError, step: Next, fallback: str) -> None:

@@ -9,11 +9,14 @@ from gleitzeit_extensions.protocol import Wire
 from gleitzeitd.core.breaker import Circuit, circuit, is_open, opens_at
 from gleitzeitd.core.process import State
 from gleitzeitd.core.routing import ranked
+from gleitzeitd.core.spec import Strategy
 from gleitzeitd.core.standing import Standing
 from gleitzeitd.core.targets import Target
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.registry import Registry
 from gleitzeitd.hub.routes import Route
+
+BY_CHANCE = (Strategy.RANDOM, Strategy.WEIGHTED)
 
 
 def explanation(registry: Registry, target: Target, session: str, now: float) -> Wire:
@@ -45,7 +48,7 @@ def _connected(registry: Registry, route: Route, one: Registration, rank: int | 
         "provider": one.name,
         "taken": rank == 1,
         "rank": rank,
-        "reason": _chosen(route, rank) if rank else _passed_over(one, now),
+        "reason": _chosen(route, one, rank) if rank else _passed_over(one, now),
         "calls": one.load,
         "slots": one.slots,
         "latency": one.latency or None,
@@ -57,10 +60,15 @@ def _connected(registry: Registry, route: Route, one: Registration, rank: int | 
     }
 
 
-def _chosen(route: Route, rank: int) -> str:
-    if rank > 1:
-        return f"it is number {rank} by {route.strategy}"
-    return f"it is the best by {route.strategy}" if len(route.places) > 1 else "it is the only one"
+def _chosen(route: Route, one: Registration, rank: int) -> str:
+    first = min(place.priority for place in route.places)
+    if len(route.places) == 1:
+        return "it is the only one"
+    if one.priority > first and rank > 1:
+        return f"its priority is {one.priority}: it is for when those of {first} can take none"
+    if route.strategy in BY_CHANCE:
+        return f"it may be chosen by {route.strategy}"
+    return f"it is number {rank} by {route.strategy}" if rank > 1 else f"it is the best by {route.strategy}"
 
 
 def _passed_over(one: Registration, now: float) -> str:
@@ -78,7 +86,9 @@ def _passed_over(one: Registration, now: float) -> str:
         if circuit(one.breaker, now) is Circuit.HALF_OPEN:
             return f"one call is trying whether it is well again{failed}"
         return f"its breaker is open for another {opens_at(one.breaker) - now:.1f} s{failed}"
-    return f"all of its {one.slots} slots are taken"
+    cancelled = sum(call.given_up_at is not None for call in one.calls.values())
+    by = f", {cancelled} of them by calls that were cancelled and go on" if cancelled else ""
+    return f"all of its slots ({one.slots}) are taken{by}"
 
 
 def _absent(registry: Registry, route: Route) -> Iterator[Wire]:

@@ -44,6 +44,8 @@ class Wish:
     session: str = ""
     tried: tuple[Registration, ...] = ()
     """Who had the request before."""
+    has_way_out: Callable[[str], bool] = lambda code: False
+    """Whether it has somewhere else to go after an error of that code, and need not wait for breakers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +85,7 @@ class Line:
         route, now = self.routes.to(wish.target), asyncio.get_running_loop().time()
         if registration := route.choose(wish.session, wish.tried, now, self._random):
             return self._give(wish, route, registration, now)
-        if error := self._why_not(route, wish.until, now) or self._too_many(route, wish.until, now):
+        if error := self._why_not(route, wish, now) or self._too_many(route, wish.until, now):
             raise error
         entry = Waiting(next(self._numbers), wish, route.lead)
         self._queues.setdefault(wish.target, deque()).append(entry)
@@ -172,7 +174,7 @@ class Line:
         now = asyncio.get_running_loop().time()
         for target in targets:
             for entry in [entry for entry in self._queues.get(target, ()) if not entry.placed.done()]:
-                if error := self._why_not(self.routes.to(target), entry.wish.until, now, was_known=True):
+                if error := self._why_not(self.routes.to(target), entry.wish, now, was_known=True):
                     self._remove(entry)
                     entry.placed.set_exception(error)
         self._look_again()
@@ -213,11 +215,9 @@ class Line:
         reasons = (self._directory.standings.reason(hope) for hope in route.hopes)
         return next(filter(None, reasons), "it says that it is not ready")
 
-    def _why_not(
-        self, route: Route, until: float, now: float, *, was_known: bool = False
-    ) -> CallError | None:
-        """None when a call may wait for its place until then."""
-        standings = self._directory.standings
+    def _why_not(self, route: Route, wish: Wish, now: float, *, was_known: bool = False) -> CallError | None:
+        """None when a call may wait for its place."""
+        standings, until = self._directory.standings, wish.until
         if route.resolution is None:
             if any(standings.is_coming(provider, until) for provider in route.undecided):
                 return None
@@ -226,11 +226,16 @@ class Line:
             return self._directory.missing(route.target)
         upright = [registration for registration in route.places if registration.is_upright]
         shut = [registration for registration in upright if is_open(registration.breaker, now)]
-        if upright and (len(shut) < len(upright) or self._opens_in_time(shut, until)):
+        if len(shut) < len(upright):
             return None
         if shut:
+            broken = _broken(route, shut, now)
+            if wish.has_way_out(broken.code):
+                return broken
+            if self._opens_in_time(shut, until):
+                return None
             coming = any(standings.is_coming(hope, until) for hope in route.hopes)
-            return None if coming else _broken(route, shut, now)
+            return None if coming else broken
         return self._why_nobody(route, until)
 
     def _opens_in_time(self, shut: list[Registration], until: float) -> bool:
@@ -274,10 +279,12 @@ def _overloaded(sentence: str, seconds: float) -> CallError:
 def _broken(route: Route, shut: list[Registration], now: float) -> CallError:
     """Whoever could answer keeps failing: with what, and when it is worth another try."""
     first = min(shut, key=lambda registration: opens_at(registration.breaker))
-    left = max(opens_at(first.breaker) - now, 0.001)
     code = first.trouble.code if first.trouble else "unavailable"
-    sentence = f"{_why_open(shut)}; it is tried again in {left:.1f} s"
-    return CallError(code, f"{route.target} gets no calls now: {sentence}", {"retry_after": round(left, 3)})
+    left = max(opens_at(first.breaker) - now, 0.001)
+    if left == math.inf:
+        return CallError(code, f"{_why_open(shut)}; one call is trying whether it is well again")
+    sentence = f"{_why_open(shut)}; it is given no calls for another {left:.1f} s"
+    return CallError(code, sentence, {"retry_after": round(left, 3)})
 
 
 def _why_open(shut: list[Registration]) -> str:

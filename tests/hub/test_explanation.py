@@ -70,7 +70,7 @@ async def test_whoever_cannot_take_it_says_why() -> None:
         one.draining, one.fit = False, False
         assert reasons(hub)["tool#1"] == "its ready check has not passed"
         one.fit, one.slots = True, 0
-        assert reasons(hub)["tool#1"] == "all of its 0 slots are taken"
+        assert reasons(hub)["tool#1"] == "all of its slots (0) are taken"
         one.slots, one.trouble = 1, CallError("unavailable", "the backend is down")
         one.breaker = Breaker(until=anyio.current_time() + 60, span=60)
         assert "its breaker is open for another" in reasons(hub)["tool#1"]

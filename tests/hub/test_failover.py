@@ -277,3 +277,28 @@ async def test_every_end_retry_and_fallback_is_counted_for_who_answered() -> Non
         assert series["b"].retries == {"unavailable": 1}
         assert series["b"].calls == {("invoke", "ok"): 1}
         assert series[""].calls == {("invoke", "not_found.provider"): 1}
+
+
+async def test_a_call_does_not_wait_for_a_breaker_when_it_has_a_fallback() -> None:
+    """Seen to fail: a longer timeout gave a later answer."""
+    async with site(chain("b"), spec("b")) as hub:
+        a, b, caller = await hub.provider("a"), await hub.provider("b"), await hub.caller()
+        await caller.ask("1", provider="a")
+        await a.refuse("rate_limited", "enough", retry_after=60)
+        await b.reply("first")
+        assert await caller.answer() == "first"
+        await caller.ask("2", provider="a", timeout=300)
+        await b.reply("second")
+        assert await caller.answer() == "second"
+
+
+async def test_what_fell_back_in_vain_is_counted_for_who_failed_it() -> None:
+    """Seen to fail: the fallback was blamed, though it never had the call."""
+    async with site(chain("b"), spec("b")) as hub:
+        a, caller = await hub.provider("a"), await hub.caller()
+        await hub.provider("b", methods=[{"name": "other"}], closed=True)
+        await caller.ask(provider="a")
+        await a.refuse("overloaded", "a is full")
+        assert (await caller.failure()).message == "a is full"
+        counted = {name for name, series in hub.hub.meter._series.items() if series.fallbacks or series.calls}
+        assert counted == {"a"}
