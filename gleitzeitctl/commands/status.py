@@ -87,10 +87,8 @@ def _beside(other: dict[str, Any]) -> str:
 def _why(instance: dict[str, Any]) -> str:
     """What is not fine with it: nothing to say about one that runs, is ready and in good health."""
     is_well = instance["health"] in ("healthy", None)
-    runs = instance["state"] == "RUNNING" and instance["ready"] and is_well
-    said = ["external" if instance["kind"] == "external" else None]
-    if not runs:
-        said += [instance["reason"], None if is_well else instance["health"]]
+    said = ["external" if instance["kind"] == "external" else None, instance["reason"]]
+    said.append(None if is_well else instance["health"])
     if instance["next_in"] is not None:
         said.append(f"next attempt in {duration(instance['next_in'])}")
     said += [_beside(other) for other in instance["beside"]]

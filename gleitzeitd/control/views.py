@@ -8,6 +8,7 @@ from typing import Any
 from gleitzeitd.core.outlook import outlook
 from gleitzeitd.core.process import Process, State
 from gleitzeitd.hub.access.tokens import Grant
+from gleitzeitd.hub.explanation import ailment
 from gleitzeitd.hub.health import is_healthy
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.server import Hub
@@ -57,7 +58,7 @@ def _supervised(
         "generation": process.generation,
         "in_flight": _calls(own),
         "health": _health(own) or _checked(instance),
-        "reason": process.reason,
+        "reason": process.reason or _ailment(own, now),
         "next_in": _next_in(process, now),
         "dropped_output": instance.output.lost,
         "beside": [_beside(other, registrations) for other in beside],
@@ -114,11 +115,17 @@ def _external(registration: Registration, now: float) -> View:
         "generation": 0,
         "in_flight": len(registration.calls),
         "health": _health([registration]),
-        "reason": "",
+        "reason": _ailment([registration], now),
         "next_in": None,
         "dropped_output": 0,
         "beside": [],
     }
+
+
+def _ailment(registrations: list[Registration], now: float) -> str:
+    """Why those that are connected are given no calls; nothing when one of them is."""
+    ailments = [ailment(registration, now) for registration in registrations if not registration.draining]
+    return ailments[0] if ailments and all(ailments) else ""
 
 
 def _checked(instance: Instance) -> str | None:
@@ -163,10 +170,10 @@ def providers(supervisor: Supervisor, hub: Hub) -> Iterator[View]:
             }
 
 
-def story(instance: Instance, failure: str, now: float) -> View:
+def story(instance: Instance, connected: list[Registration], failure: str, now: float) -> View:
     """What happened to it, oldest first, and what comes next; `failure`: of what should be in its place."""
     entries = instance.recorder.entries()
-    view = _supervised(instance, [], [], now)
+    view = _supervised(instance, connected, [], now)
     return {
         **{key: view[key] for key in ("name", "state", "pid", "generation", "restarts", "reason", "next_in")},
         "since": now - instance.process.since,

@@ -48,7 +48,7 @@ def _connected(registry: Registry, route: Route, one: Registration, rank: int | 
         "provider": one.name,
         "taken": rank == 1,
         "rank": rank,
-        "reason": _chosen(route, one, rank) if rank else _passed_over(one, now),
+        "reason": _chosen(route, one, rank) if rank else hindrance(one, now),
         "calls": one.load,
         "slots": one.slots,
         "latency": one.latency or None,
@@ -71,12 +71,17 @@ def _chosen(route: Route, one: Registration, rank: int) -> str:
     return f"it is number {rank} by {route.strategy}" if rank > 1 else f"it is the best by {route.strategy}"
 
 
-def _passed_over(one: Registration, now: float) -> str:
-    """Why a connected instance can take no call now."""
+def hindrance(one: Registration, now: float) -> str:
+    """Why a connected instance can take no call now; "" when it can."""
+    return ailment(one, now) or _busyness(one)
+
+
+def ailment(one: Registration, now: float) -> str:
+    """Why it is given no calls though it may have free slots; "" when it is."""
     if one.draining:
         return "it is draining: it ends once its calls have"
     if not one.ready:
-        return "it says that it is not ready"
+        return f"it says that it is not ready{f': {one.why_not_ready}' if one.why_not_ready else ''}"
     if one.degraded:
         return "it says that it is degraded"
     if not one.fit:
@@ -86,6 +91,12 @@ def _passed_over(one: Registration, now: float) -> str:
         if circuit(one.breaker, now) is Circuit.HALF_OPEN:
             return f"one call is trying whether it is well again{failed}"
         return f"its breaker is open for another {opens_at(one.breaker) - now:.1f} s{failed}"
+    return ""
+
+
+def _busyness(one: Registration) -> str:
+    if one.load < one.slots:
+        return ""
     cancelled = sum(call.given_up_at is not None for call in one.calls.values())
     by = f", {cancelled} of them by calls that were cancelled and go on" if cancelled else ""
     return f"all of its slots ({one.slots}) are taken{by}"

@@ -34,6 +34,8 @@ class Registration:
         self.pid = pid
         self.emit = emit
         self.ready = offer.ready
+        self.why_not_ready = ""
+        """By its own word."""
         self.draining = False
         self.degraded = False
         self.fit = True

@@ -178,7 +178,7 @@ class Registry:
 
     def set_ready(self, registration: Registration, ready: bool, reason: str = "") -> None:
         """It said whether it is to be called."""
-        registration.ready = ready
+        registration.ready, registration.why_not_ready = ready, reason
         self.line.freed(registration)
         if registration.grant.instance is not None:
             self.facts.said(registration.grant.instance, registration.grant.generation, ready, reason)
