@@ -103,7 +103,7 @@ class Daemon:
 
     def _named_tokens(self) -> Keeper:
         """Those that were made before, and who makes more. Raises OccupiedError."""
-        path = premises.tokens_file()
+        path = premises.tokens_file(self.control_path)
         text = premises.read_kept(path)
         try:
             return Keeper(self.tokens, text, partial(premises.keep, path), self.hub.revoked)

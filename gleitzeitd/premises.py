@@ -9,6 +9,7 @@ import contextlib
 import errno
 import fcntl
 import grp
+import hashlib
 import os
 import socket
 import ssl
@@ -152,19 +153,23 @@ def token_file(control: str, token: str) -> Iterator[None]:
             os.unlink(path)
 
 
-def tokens_file() -> Path:
-    """Where named tokens are kept, in a directory that is made if need be. Raises OccupiedError."""
-    directory = places.state_directory()
-    _make_directory(directory, 0o750)
-    return Path(directory, "tokens.json")
+def tokens_file(control: str) -> Path:
+    """Where named tokens are kept, apart for each control socket: a daemon knows nothing of what another one
+    of its user writes. The directory is made if need be. Raises OccupiedError."""
+    state = places.state_directory()
+    _make_directory(state, 0o750)
+    directory = os.path.join(state, "tokens")
+    _make_directory(directory, 0o700)
+    name = hashlib.sha256(os.fsencode(os.path.abspath(control))).hexdigest()[:16]
+    return Path(directory, f"{name}.json")
 
 
-def read_kept(path: Path) -> str:
-    """What was kept; nothing when nothing was. Raises OccupiedError."""
+def read_kept(path: Path) -> str | None:
+    """What was kept; None when nothing ever was. Raises OccupiedError."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return ""
+        return None
     except (OSError, ValueError) as exc:
         raise OccupiedError(f"cannot read {path}: {exc}") from exc
 

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
+import anyio
 from aiohttp import web
 
 from gleitzeit_extensions.protocol import MAX_FRAME, CallError
 
 LONGEST_TIME = 86400
+BODY_TIME = 60.0
+"""Seconds that a body may take to come."""
 
 
 async def body_of(request: web.Request) -> dict[str, Any]:
-    """Raises CallError `invalid_request`, `too_large`."""
+    """Raises CallError `invalid_request`, `too_large`, `deadline_exceeded`."""
     try:
-        body = json.loads(await request.read())
+        with anyio.fail_after(BODY_TIME):
+            text = await request.read()
+        body = json.loads(text, parse_float=_finite, parse_constant=_finite)
+    except TimeoutError as exc:
+        sentence = f"the body has not come within {BODY_TIME:g} s"
+        raise CallError("deadline_exceeded", sentence) from exc
     except (ValueError, RecursionError) as exc:
         raise CallError("invalid_request", f"the body is not JSON: {exc}") from exc
     except web.RequestPayloadError as exc:
@@ -26,6 +35,14 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise CallError("invalid_request", "the body must be a JSON object")
     return body
+
+
+def _finite(text: str) -> float:
+    """Raises ValueError for what no number of JSON can be, such as 1e999 and NaN."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is no number of JSON")
+    return number
 
 
 def names_of(body: dict[str, Any]) -> list[str]:

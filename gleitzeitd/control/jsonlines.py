@@ -1,8 +1,9 @@
-"""Answers of JSON lines (NDJSON)."""
+"""Answers of JSON lines (NDJSON), and others that hold what providers say: all that is sent is JSON."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -41,3 +42,29 @@ def encoded(answer: dict[str, Any]) -> bytes:
         return _ENCODER.encode(answer).encode()
     except (TypeError, ValueError, RecursionError) as exc:
         raise CallError("protocol", f"the provider answered with what is not JSON: {exc}") from exc
+
+
+def told(answer: dict[str, Any]) -> web.Response:
+    """What providers tell of themselves; null for the numbers that JSON has no word for.
+
+    One provider's mistake must not hide the others. Raises CallError for what is nested too deeply.
+    """
+    try:
+        body = encoded(answer)
+    except CallError:
+        try:
+            body = encoded(_without_strange_numbers(answer))
+        except RecursionError as exc:
+            raise CallError("protocol", "a provider tells of itself what is nested too deeply") from exc
+    return web.Response(body=body, content_type="application/json", charset="utf-8")
+
+
+def _without_strange_numbers(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _without_strange_numbers(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_without_strange_numbers(inner) for inner in value]
+        case float() if not math.isfinite(value):
+            return None
+    return value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gleitzeit_extensions.protocol import CallError
-from gleitzeitd.control.peers import rights
+from gleitzeit_extensions.protocol import CallError, Wire
+from gleitzeitd.control.peers import Rights, rights
 from gleitzeitd.core.targets import By, Target
 from gleitzeitd.hub.server import Hub
 
@@ -20,13 +20,29 @@ class OfferRoutes:
         return [web.get("/v1/models", self._models), web.get("/v1/route", self._route)]
 
     async def _models(self, request: web.Request) -> web.Response:
-        rights(request).demand_look()
-        return web.json_response(self._hub.registry.catalogue())
+        asking = rights(request)
+        asking.demand_offers()
+        return web.json_response(_visible(self._hub.registry.catalogue(), asking))
 
     async def _route(self, request: web.Request) -> web.Response:
-        rights(request).demand_look()
-        explained = self._hub.router.explain(_target(request), request.query.get("session", ""))
+        asking = rights(request)
+        asking.demand_offers()
+        target = _target(request)
+        asking.demand_see(target.name)
+        explained = self._hub.router.explain(target, request.query.get("session", ""))
         return web.json_response(explained)
+
+
+def _visible(catalogue: Wire, asking: Rights) -> Wire:
+    """What may be called by whoever asks: a model by its name, or by another one that it has."""
+    models = [
+        {**model, "aliases": [alias for alias in model["aliases"] if asking.may_see(alias)]}
+        for model in catalogue["models"]
+    ]
+    return {
+        "models": [model for model in models if model["aliases"] or asking.may_see(model["name"])],
+        "capabilities": [one for one in catalogue["capabilities"] if asking.may_see(one["name"])],
+    }
 
 
 def _target(request: web.Request) -> Target:

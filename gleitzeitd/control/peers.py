@@ -18,24 +18,29 @@ from gleitzeit_extensions import places
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.hub.access.admission import Visitor, bearer_of
 from gleitzeitd.hub.access.credentials import credentials
+from gleitzeitd.hub.access.scopes import Right
 
 
 class Role(IntEnum):
     NONE = 0
-    OBSERVER = 1
-    """Look."""
-    OPERATOR = 2
+    CALLER = 1
+    """See what it may call."""
+    OBSERVER = 2
+    """Look at everything."""
+    OPERATOR = 3
     """Also start, stop, restart, reload, and invoke anything."""
-    OWNER = 3
+    OWNER = 4
 
 
 PEERS = {
+    Role.CALLER: f"root and the group {places.GROUP}",
     Role.OBSERVER: f"root and the group {places.GROUP}",
     Role.OPERATOR: f"root and the group {places.GROUP}",
     Role.OWNER: "root and the daemon's user",
 }
 """Whom a role is for, at the control socket."""
 TOKENS = {
+    Role.CALLER: "a token with the scope observe or invoke:NAME",
     Role.OBSERVER: "a token with the scope observe",
     Role.OPERATOR: "a token with the scope admin, or that of this machine",
     Role.OWNER: "a token with the scope admin",
@@ -54,6 +59,22 @@ class Rights:
     """Who asks, such as `uid:0` or `token:ci`; no two of them are the same."""
     visitor: Visitor | None = None
     """Who came with a token."""
+
+    def demand_offers(self) -> None:
+        """To see what there is to call, as far as `may_see` says."""
+        self._demand(Role.CALLER)
+
+    def may_see(self, name: str) -> bool:
+        """Whether it may know of the provider, model or capability `name`."""
+        return self.role >= Role.OBSERVER or (
+            self.visitor is not None and self.visitor.grant.may_invoke(name)
+        )
+
+    def demand_see(self, name: str) -> None:
+        if self.visitor is None or self.role >= Role.OBSERVER:
+            self._demand(Role.OBSERVER)
+        else:
+            self.visitor.demand_scope(name)
 
     def demand_look(self) -> None:
         self._demand(Role.OBSERVER)
@@ -94,7 +115,9 @@ def _role_by(visitor: Visitor) -> Role:
         return Role.OWNER
     if grant.is_local:
         return Role.OPERATOR
-    return Role.OBSERVER if grant.may_observe else Role.NONE
+    if grant.may_observe:
+        return Role.OBSERVER
+    return Role.CALLER if grant.has(Right.INVOKE) else Role.NONE
 
 
 def role_of(request: web.Request) -> Role:

@@ -21,7 +21,7 @@ from gleitzeitd.control.calls import CallRoutes
 from gleitzeitd.control.config import ConfigRoutes
 from gleitzeitd.control.exposition import MetricsRoute
 from gleitzeitd.control.health import health
-from gleitzeitd.control.jsonlines import JsonLines
+from gleitzeitd.control.jsonlines import JsonLines, told
 from gleitzeitd.control.logs import Tail
 from gleitzeitd.control.names import chosen
 from gleitzeitd.control.offers import OfferRoutes
@@ -29,6 +29,7 @@ from gleitzeitd.control.peers import rights
 from gleitzeitd.control.reload import Reload
 from gleitzeitd.control.steering import ORDERS, roll, steer
 from gleitzeitd.control.tokens import TokenRoutes
+from gleitzeitd.hub.access.crowd import shed
 from gleitzeitd.hub.access.door import Door
 from gleitzeitd.hub.access.keeper import Keeper
 from gleitzeitd.hub.access.refusals import refused
@@ -74,7 +75,7 @@ class Control:
         # A caller that hangs up cancels what it asked for.
         runner = web.AppRunner(self.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
-        door = Door.of(listening, RESERVE, partial(self._shed, runner))
+        door = Door.of(listening, RESERVE, partial(shed, runner, self._busy))
         try:
             await web.SockSite(runner, door, backlog=BACKLOG).start()
             task_status.started()
@@ -88,18 +89,6 @@ class Control:
         app = web.Application(middlewares=[self._count, _errors], client_max_size=MAX_FRAME)
         app.add_routes(self._routes())
         return app
-
-    def _shed(self, runner: web.AppRunner) -> bool:
-        """Hang up on the older half of those who have connected and ask nothing; whether there were any.
-
-        When descriptors run out, someone who wants to look at the daemon comes before them.
-        """
-        connections = runner.server.connections if runner.server else []
-        idle = [connection for connection in connections if connection not in self._busy]
-        for connection in idle[: (len(idle) + 1) // 2]:
-            if connection.transport is not None:
-                connection.transport.abort()
-        return bool(idle)
 
     @web.middleware
     async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -197,7 +186,10 @@ class Control:
         now = anyio.current_time()
         names = chosen(self._supervisor, request.query.getall("name", ["all"]))
         instances = [self._supervisor.instances[name] for name in names]
-        stories = [views.story(one, self._failure(one.spec.name), now) for one in instances]
+        connected = self._hub.registry.registrations
+        stories = [
+            views.story(one, connected(one.name), self._failure(one.spec.name), now) for one in instances
+        ]
         return web.json_response({"instances": stories})
 
     def _failure(self, provider: str) -> str:
@@ -205,12 +197,14 @@ class Control:
         return "" if failure is None else failure.reason
 
     async def _providers(self, request: web.Request) -> web.Response:
-        rights(request).demand_look()
-        return web.json_response({"providers": list(views.providers(self._supervisor, self._hub))})
+        asking = rights(request)
+        asking.demand_offers()
+        found = views.providers(self._supervisor, self._hub)
+        return told({"providers": [view for view in found if asking.may_see(view["name"])]})
 
     async def _health(self, request: web.Request) -> web.Response:
         rights(request).demand_look()
-        return web.json_response(await health(self._supervisor, self._hub, request.match_info["name"]))
+        return told(await health(self._supervisor, self._hub, request.match_info["name"]))
 
     async def _shutdown(self, request: web.Request) -> web.Response:
         rights(request).demand_own()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from gleitzeit_extensions.protocol import CallError
-from gleitzeitd.control.jsonlines import encoded
+from gleitzeitd.control import bodies
+from gleitzeitd.control.jsonlines import encoded, told
 from gleitzeitd.hub.access.refusals import refused
 from tests.control.asking import Answer, ask, connected
 from tests.house import House, eventually, house
@@ -194,6 +197,38 @@ def test_an_error_that_says_when_to_try_again_says_it_in_a_header_too(
 
     assert isinstance(answer, web.Response)
     assert (answer.status, answer.headers.get("Retry-After")) == (429, header)
+
+
+@pytest.mark.anyio
+async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent() -> bytes:
+        await asyncio.sleep(1000)
+        return b""
+
+    monkeypatch.setattr(bodies, "BODY_TIME", 0.01)
+    request = make_mocked_request("POST", "/v1/invoke")
+    monkeypatch.setattr(web.Request, "read", lambda _: silent())
+    with pytest.raises(CallError, match=r"has not come within 0\.01 s") as refusal:
+        await bodies.body_of(request)
+    assert refusal.value.code == "deadline_exceeded"
+
+
+@pytest.mark.parametrize("number", ["1e999", "-Infinity", "NaN"])
+def test_what_is_no_number_of_json_never_gets_to_a_provider(post: Ask, number: str) -> None:
+    call = b'{"target": "nobody", "method": "say", "args": {"word": %s}}' % number.encode()
+    assert "is no number of JSON" in post("/v1/invoke", call).error("invalid_request")
+
+
+def test_what_a_provider_tells_of_itself_is_json_whatever_it_is() -> None:
+    strange = told({"load": float("inf"), "list": [1, {"rate": float("nan")}], "fine": 0.5})
+    assert isinstance(strange.body, bytes)
+    assert json.loads(strange.body) == {"load": None, "list": [1, {"rate": None}], "fine": 0.5}
+
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(CallError, match="nested too deeply"):
+        told({"deep": deep})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {1}])

@@ -18,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families as read_prom
 from gleitzeit_extensions.places import token_file
 from gleitzeit_extensions.protocol import PROTO, PROVIDERS
 from gleitzeitd.control.exposition import exposition
-from gleitzeitd.control.metrics import METRICS, Kind, Sample, _own_metrics
+from gleitzeitd.control.metrics import METRICS, Buckets, Kind, Sample, _own_metrics
+from gleitzeitd.hub.meter import SECONDS
 from tests.control.conftest import Ask
 from tests.house import PATIENCE, House, eventually, house
 
@@ -225,12 +226,39 @@ def test_names_follow_the_conventions() -> None:
             assert name.endswith("_seconds")
 
 
-def test_what_is_strange_in_a_label_is_escaped() -> None:
+@pytest.mark.parametrize(
+    ("accept", "reader"), [("", read_prometheus), (OPENMETRICS["Accept"], read_openmetrics)]
+)
+def test_what_is_written_is_what_the_official_parsers_read(accept: str, reader: Any) -> None:
     strange = 'a "quoted"\\ back\nslash é'
-    body, _ = exposition([Sample("gleitzeit_turned_away_total", (strange,), 1)], "")
-    families = {family.name: family for family in read_prometheus(body.decode())}
+    counts = (1, 0, 2, *([0] * (len(SECONDS) - 3)), 4)
+    body, _ = exposition(
+        [
+            Sample("gleitzeit_tasks", (), 7),
+            Sample("gleitzeit_turned_away_total", (strange,), 2**60),
+            Sample("gleitzeit_call_duration_seconds", ("p", "invoke"), Buckets(counts, 0.125)),
+            Sample("gleitzeit_call_duration_seconds", ("p", "stream"), Buckets(counts, 1.5)),
+        ],
+        accept,
+    )
+    families = {family.name: family for family in reader(body.decode())}
 
-    assert families["gleitzeit_turned_away"].samples[0].labels == {"code": strange}
+    assert families["gleitzeit_tasks"].samples[0].value == 7
+    assert families["gleitzeit_tasks"].documentation == METRICS["gleitzeit_tasks"].sentence
+    (turned_away,) = families["gleitzeit_turned_away"].samples
+    assert (turned_away.name, turned_away.labels) == ("gleitzeit_turned_away_total", {"code": strange})
+    assert turned_away.value == 2**60
+    found = {
+        (name.removeprefix("gleitzeit_call_duration_seconds_"), labels.get("le", "")): value
+        for name, labels, value, *_ in families["gleitzeit_call_duration_seconds"].samples
+        if labels["kind"] == "invoke"
+    }
+    bounds = dict(zip([*map(str, SECONDS), "+Inf"], [1, 1, *([3] * (len(SECONDS) - 2)), 7], strict=True))
+    assert found == {
+        **{("bucket", bound): count for bound, count in bounds.items()},
+        ("count", ""): 7,
+        ("sum", ""): 0.125,
+    }
 
 
 def test_the_document_names_only_metrics_that_there_are() -> None:

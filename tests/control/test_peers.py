@@ -199,6 +199,7 @@ async def test_who_comes_over_tcp_is_nobody(open_directory: Path) -> None:
 
 
 DEMANDS = {
+    "see": lambda its: its.demand_see("calculator"),
     "look": Rights.demand_look,
     "invoke": lambda its: its.demand_invoke("calculator"),
     "operate": Rights.demand_operate,
@@ -226,8 +227,8 @@ def allowed(request: web.Request) -> list[str]:
     ("role", "may"),
     [
         (Role.NONE, []),
-        (Role.OPERATOR, ["look", "invoke", "operate"]),
-        (Role.OWNER, ["look", "invoke", "operate", "own"]),
+        (Role.OPERATOR, ["see", "look", "invoke", "operate"]),
+        (Role.OWNER, ["see", "look", "invoke", "operate", "own"]),
     ],
 )
 def test_a_role_has_the_rights_of_those_below_it(
@@ -240,12 +241,12 @@ def test_a_role_has_the_rights_of_those_below_it(
 @pytest.mark.parametrize(
     ("scopes", "may"),
     [
-        (["observe"], ["look"]),
-        (["invoke:*"], ["invoke"]),
-        (["invoke:calc*", "observe"], ["look", "invoke"]),
+        (["observe"], ["see", "look"]),
+        (["invoke:*"], ["see", "invoke"]),
+        (["invoke:calc*", "observe"], ["see", "look", "invoke"]),
         (["invoke:other"], []),
         (["provide:*"], []),
-        (["admin"], ["look", "invoke", "operate", "own"]),
+        (["admin"], ["see", "look", "invoke", "operate", "own"]),
     ],
 )
 def test_a_token_has_the_rights_of_its_scopes(scopes: list[str], may: list[str]) -> None:
@@ -257,7 +258,7 @@ def test_a_token_has_the_rights_of_its_scopes(scopes: list[str], may: list[str])
 
 def test_the_token_of_this_machine_is_for_what_a_member_of_the_group_may() -> None:
     request = bearing("bearer the local token", OF_THIS_MACHINE)
-    assert allowed(request) == ["look", "invoke", "operate"]
+    assert allowed(request) == ["see", "look", "invoke", "operate"]
     assert rights(request).caller == "local"
 
 

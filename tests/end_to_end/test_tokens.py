@@ -18,6 +18,9 @@ import asyncio
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 class Slow(SocketIOProviderClient):
+    def __init__(self, **options):
+        super().__init__(**options, models=["m1", "m2"], capabilities=["slowness"])
+
     async def twice(self, n: int):
         return 2 * n
 
@@ -33,7 +36,7 @@ class Slow(SocketIOProviderClient):
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    providers = {"slow": {"class": "slow.Slow"}}
+    providers = {"slow": {"class": "slow.Slow", "routing": {"aliases": {"swift": "m1"}}}}
     with house(tmp_path_factory.mktemp("tokens"), providers, {"slow.py": SLOW}) as h:
         h.until("slow", "RUNNING")
         yield h
@@ -83,7 +86,7 @@ def test_a_token_made_at_the_command_line_opens_the_api_over_tcp(daemon: House) 
     (view,) = json.loads(daemon.ctl("token", "list", "--json").stdout)["tokens"]
     assert view["expires"] - view["created"] == pytest.approx(30 * 86400)
     assert view["used"] >= view["created"]
-    kept = daemon.root / "state" / "tokens.json"
+    (kept,) = (daemon.root / "state" / "tokens").iterdir()
     assert kept.stat().st_mode & 0o777 == 0o600
     for place in (kept.read_text(), daemon.said(), listed):
         assert token[3:] not in place
@@ -170,6 +173,25 @@ def _joined(h: House) -> bool:
     return "external provider registered" in h.said().rpartition("external provider left")[2]
 
 
+def test_who_may_call_sees_what_they_may_call_and_nothing_else(daemon: House) -> None:
+    url, token = hub(daemon), made(daemon, "caller", "--scope", "invoke:swift", "--scope", "invoke:slow")
+    none = made(daemon, "stranger", "--scope", "invoke:other")
+
+    status, seen = curl(token, f"{url}/v1/models")
+    assert (status, [(one["name"], one["aliases"]) for one in seen["models"]]) == (200, [("m1", ["swift"])])
+    assert seen["capabilities"] == []
+    assert [one["name"] for one in curl(token, f"{url}/v1/providers")[1]["providers"]] == ["slow"]
+    assert curl(token, f"{url}/v1/route?target=swift")[1]["how"] == "alias"
+    for hidden in ("m2", "nobody"):
+        assert curl(token, f"{url}/v1/route?target={hidden}")[1]["error"]["code"] == "forbidden"
+
+    assert curl(none, f"{url}/v1/models")[1] == {"models": [], "capabilities": []}
+    assert curl(none, f"{url}/v1/providers")[1] == {"providers": []}
+    assert curl(none, f"{url}/v1/status")[0] == 403
+    provider = made(daemon, "gpu", "--scope", "provide:*")
+    assert curl(provider, f"{url}/v1/models")[0] == 403
+
+
 def test_tokens_outlive_the_daemon(tmp_path: Path) -> None:
     with house(tmp_path, {}) as h:
         token = made(h, "ci", "--scope", "observe")
@@ -177,7 +199,7 @@ def test_tokens_outlive_the_daemon(tmp_path: Path) -> None:
         h.start()
         assert curl(token, f"{hub(h)}/v1/version")[0] == 200
         h.stop()
-        kept = tmp_path / "state" / "tokens.json"
+        (kept,) = (tmp_path / "state" / "tokens").iterdir()
         (view,) = json.loads(kept.read_text())["tokens"]
         assert view["used"] > view["created"]
         kept.write_text("{")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import anyio
@@ -16,6 +18,7 @@ from structlog.testing import capture_logs
 from gleitzeit_extensions.protocol import CLIENTS, PING_INTERVAL, PING_TIMEOUT, PROVIDERS, CallError
 from gleitzeitd.hub.access import crowd, refusals
 from gleitzeitd.hub.access.admission import bearer_of
+from gleitzeitd.hub.access.door import Door
 from gleitzeitd.hub.access.entrance import Terms
 from gleitzeitd.hub.access.scopes import Scope
 from gleitzeitd.hub.access.tokens import Grant, digest
@@ -243,6 +246,12 @@ async def test_refusals_are_counted_and_told_once_a_minute(monkeypatch: pytest.M
     assert "gz_wrong" not in str(logs)
 
 
+def test_what_a_stranger_sends_does_not_move_the_cursor_of_who_reads_the_log() -> None:
+    with capture_logs() as logs:
+        refusals.Refusals(lambda _: None).counted(CallError("forbidden", 'not "\x1b[2J\nü"'))
+    assert logs[0]["reason"] == 'not "?[2J?ü"'
+
+
 # How many.
 
 
@@ -260,6 +269,39 @@ async def test_one_connection_too_many_is_told_so() -> None:
         await s.peer(CLIENTS, LOCAL, tcp=True)
 
 
+async def test_who_asks_nothing_makes_room_when_descriptors_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with site() as s:
+        joined = await s.peer(CLIENTS, LOCAL, tcp=True)
+        silent = [await asyncio.open_connection("127.0.0.1", s.port) for _ in range(4)]
+        await until(lambda: len(s.hub._entrance.crowd._busy) == 1)
+        # from now on every further connection is one too many, but for those that leave
+        monkeypatch.setattr(Door, "_lets_in", lambda self, _: self._make_room())
+
+        await s.peer(CLIENTS, LOCAL, tcp=True)
+
+        with anyio.fail_after(10):
+            assert await silent[0][0].read() == b""
+        for _, writer in silent:
+            writer.close()
+        assert (await refusal(joined)).code == "not_found.provider", "who is busy stays"
+
+
+async def test_who_only_begins_to_speak_tls_is_sent_away(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    key, pem = tmp_path / "key", tmp_path / "pem"
+    words = ["-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(pem)]
+    await anyio.run_process(["openssl", "req", "-x509", *words])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, key)
+    monkeypatch.setattr("gleitzeitd.hub.server.JOIN_TIME", 0.1)
+    async with site(terms=Terms(tls=context)) as s:
+        reader, writer = await asyncio.open_connection("127.0.0.1", s.port)
+        with anyio.fail_after(10):
+            assert await reader.read() == b""
+        writer.close()
+
+
 # Web pages of others.
 
 
@@ -275,6 +317,7 @@ async def test_one_connection_too_many_is_told_so() -> None:
         ({"Origin": "http://evil.example"}, False),
         ({"Origin": "http://localhost:1"}, False),
         ({"Origin": "null"}, False),
+        ({"Origin": "http://["}, False),
         ({"Origin": "http://evil.example:{port}", "Host": "evil.example:{port}"}, False),
         ({"Host": "evil.example"}, False),
         ({"Host": "127.0.0.1.evil.example"}, False),

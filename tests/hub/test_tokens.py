@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from pathlib import Path
 
 import anyio
@@ -121,8 +123,8 @@ def test_a_rate_below_one_still_allows_one_call() -> None:
 class Kept:
     """A keeper, its file, and whom it sent away."""
 
-    def __init__(self, text: str = "") -> None:
-        self.text = text
+    def __init__(self, text: str | None = None) -> None:
+        self.text = text or ""
         self.gone: list[str] = []
         self.tokens = Tokens("local")
         self.keeper = Keeper(self.tokens, text, self.write, lambda grant: self.gone.append(grant.name))
@@ -243,8 +245,23 @@ async def test_when_a_token_was_used_last_is_kept_at_the_end() -> None:
     assert again.used == kept.tokens.used["ci"]
 
 
+def damaged(**wrong: object) -> str:
+    good = {"name": "ci", "scopes": ["observe"], "created": 1.0, "expires": None, "used": None, "rate": None}
+    return json.dumps({"tokens": [{**good, "sha256": "00" * 32, **wrong}]})
+
+
+def test_a_file_is_taken_for_what_it_says() -> None:
+    assert [one.name for one in (named.grant for named in Kept(damaged()).keeper.all())] == ["ci"]
+
+
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"tokens": [{}]}', '{"tokens": [{"name": 1, "scopes": ["x"]}]}']
+    "text",
+    [
+        *("", "{", "[]", "[" * 100_000, '{"tokens": [{}]}', '{"tokens": [{"name": 1, "scopes": ["x"]}]}'),
+        *(damaged(name="local"), damaged(name="c i"), damaged(sha256="00"), damaged(created="now")),
+        *(damaged(expires="soon"), damaged(expires=float("nan")), damaged(rate="9"), damaged(rate=0)),
+        damaged()[:-2] + ", " + damaged().removeprefix('{"tokens": ['),
+    ],
 )
 def test_a_file_that_is_damaged_is_not_taken_for_an_empty_one(text: str) -> None:
     with pytest.raises(ValueError, match="no list of tokens"):
@@ -265,3 +282,67 @@ def test_the_file_is_for_the_daemon_alone_and_written_whole(tmp_path: Path) -> N
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o600
     assert sorted(one.name for one in tmp_path.iterdir()) == ["tokens.json"]
+
+
+def test_two_daemons_of_one_user_keep_their_tokens_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gleitzeitd import premises
+
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    one, other = (premises.tokens_file(f"/run/{name}/gleitzeitd.sock") for name in ("a", "b"))
+
+    assert one != other
+    assert one == premises.tokens_file("/run/a/gleitzeitd.sock")
+    assert one.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.anyio
+async def test_a_full_disk_keeps_no_token_good_and_says_what_is_left_to_do() -> None:
+    kept = Kept()
+    token = await kept.create("ci", "observe")
+    written, full = kept.text, True
+
+    def write(text: str) -> None:
+        if full:
+            raise OSError(28, "No space left on device")
+        kept.write(text)
+
+    kept.keeper._write = write
+    with pytest.raises(CallError, match=r"good no more until the daemon restarts.*No space.*revoke it again"):
+        await kept.keeper.revoke("ci")
+    assert kept.tokens.check(token) is None
+    assert kept.text == written
+
+    full = False
+    await kept.keeper.revoke("ci")
+    assert Kept(kept.text).keeper.all() == []
+
+
+@pytest.mark.anyio
+async def test_who_hangs_up_while_a_token_is_written_does_not_mix_it_with_the_next() -> None:
+    kept, entered, go = Kept(), threading.Event(), threading.Event()
+    inside: list[int] = []
+    most: list[int] = []
+
+    def write(text: str) -> None:
+        inside.append(1)
+        most.append(len(inside))
+        entered.set()
+        go.wait(10)
+        inside.pop()
+        kept.write(text)
+
+    kept.keeper._write = write
+    first = asyncio.create_task(kept.create("one", "observe"))
+    await asyncio.to_thread(entered.wait, 10)
+    # as aiohttp does it when somebody hangs up
+    first.cancel()
+    await asyncio.wait([first])
+    second = asyncio.create_task(kept.create("two", "observe"))
+    await asyncio.sleep(0.05)
+    go.set()
+    await second
+
+    assert max(most) == 1
+    assert [one.grant.name for one in Kept(kept.text).keeper.all()] == ["two"]

@@ -31,14 +31,15 @@ class Visitor:
     bucket: Bucket | None
     refusals: Refusals
 
-    def demand_invoke(self, name: str) -> None:
-        """One call of the provider, the model or the capability `name`; it counts for the token's rate.
-
-        Raises CallError `forbidden`, `rate_limited`.
-        """
+    def demand_scope(self, name: str) -> None:
+        """To call the provider, the model or the capability `name` at all. Raises CallError `forbidden`."""
         if not self.grant.may_invoke(name):
             sentence = f'this token may not call "{name[:100]}": it needs the scope invoke:{name[:100]}'
             raise self.refusals.counted(CallError("forbidden", sentence))
+
+    def demand_invoke(self, name: str) -> None:
+        """One call of it; it counts for the token's rate. Raises CallError `forbidden`, `rate_limited`."""
+        self.demand_scope(name)
         if self.bucket is not None and (wait := self.bucket.take(time.monotonic())):
             sentence = f"this token may make {self.bucket.rate:g} calls a second"
             raise self.refusals.counted(CallError("rate_limited", sentence, {"retry_after": wait}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -108,6 +108,10 @@ class Crowd:
         for guest in self._guests:
             guest.scope.cancel()
 
+    def make_room(self, runner: web.AppRunner) -> bool:
+        """For somebody new; whether there is any."""
+        return shed(runner, self._busy)
+
     async def sweep(self, runner: web.AppRunner) -> None:
         """Hang up on connections that ask nothing, or never end their question."""
         while True:
@@ -118,6 +122,18 @@ class Crowd:
                     # Of an answer that is slowly read, a part may still be on its way.
                     connection.transport.close()
             self._idle = idle
+
+
+def shed(runner: web.AppRunner, busy: Container[object]) -> bool:
+    """Hang up on the older half of those who have connected and ask nothing; whether there were any.
+
+    When descriptors run out, someone who is new comes before them.
+    """
+    idle = [connection for connection in _connections(runner) if connection not in busy]
+    for connection in idle[: (len(idle) + 1) // 2]:
+        if connection.transport is not None:
+            connection.transport.abort()
+    return bool(idle)
 
 
 def _connections(runner: web.AppRunner) -> Iterable[Any]:

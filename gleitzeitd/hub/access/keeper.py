@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,14 +27,19 @@ WRITE_EVERY = 3600.0
 
 class Keeper:
     def __init__(
-        self, tokens: Tokens, text: str, write: Callable[[str], None], revoked: Callable[[Grant], None]
+        self, tokens: Tokens, text: str | None, write: Callable[[str], None], revoked: Callable[[Grant], None]
     ) -> None:
-        """`text` is what was written last. `write` may block, and raises OSError. Raises ValueError."""
+        """`text` is what was written last, if ever. `write` may block, and raises OSError.
+
+        Raises ValueError for a text that is damaged.
+        """
         self._tokens = tokens
         self._write = write
         self._revoked = revoked
-        self._named = read(text) if text else {}
+        self._named = {} if text is None else read(text)
         self._one_at_a_time = anyio.Lock()
+        # Who asked may have hung up while a thread still writes: the next one waits for that.
+        self._writing = threading.Lock()
         self._changed = anyio.Event()
         for named in self._named.values():
             tokens.add(named.grant, named.digest)
@@ -74,7 +80,11 @@ class Keeper:
                 raise CallError("invalid_request", sentence)
             # What is revoked is good no more, whether or not the disk takes note of it.
             self._end(named)
-            await self._keep({key: one for key, one in self._named.items() if key != name})
+            try:
+                await self._keep({key: one for key, one in self._named.items() if key != name})
+            except CallError as exc:
+                sentence = f'"{name}" is good no more until the daemon restarts, but {exc.message}: '
+                raise CallError("internal", sentence + "revoke it again when that is mended") from exc
             self._tokens.used.pop(name, None)
         log.info("token revoked", name=name)
 
@@ -118,8 +128,12 @@ class Keeper:
 
     async def _keep(self, named: dict[str, Named]) -> None:
         try:
-            await anyio.to_thread.run_sync(self._write, written(named.values(), self._tokens.used))
+            await anyio.to_thread.run_sync(self._write_down, written(named.values(), self._tokens.used))
         except OSError as exc:
             raise CallError("internal", f"the tokens cannot be kept: {exc}") from exc
         self._named = named
         self._changed.set()
+
+    def _write_down(self, text: str) -> None:
+        with self._writing:
+            self._write(text)

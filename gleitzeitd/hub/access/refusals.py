@@ -31,8 +31,9 @@ class Refusals:
         now = time.monotonic()
         if now - self._said_at.get(error.code, float("-inf")) >= QUIET_TIME:
             self._said_at[error.code] = now
-            # The sentence may repeat what a stranger sent, but never a token.
-            log.warning("refused", code=error.code, reason=error.message, times=self._unsaid.pop(error.code))
+            # The sentence may repeat what a stranger sent, but never a token, nor what a terminal would obey.
+            reason = "".join(letter if letter.isprintable() else "?" for letter in error.message)
+            log.warning("refused", code=error.code, reason=reason, times=self._unsaid.pop(error.code))
         return error
 
 

@@ -18,7 +18,7 @@ def refuse_foreign(request: web.BaseRequest, own_host: str) -> None:
     """Raises CallError `forbidden` for a page of another site; `own_host` is the one the hub is known by."""
     host = request.headers.get("Host", "")
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+    if origin is not None and _place_in(origin) != host.lower():
         raise CallError("forbidden", f"pages of {origin[:100]!a} may not use this hub: it has another origin")
     # A page whose name is made to point here (DNS rebinding) has the same origin, but not our name.
     if host and _came_by_loopback(request) and not _is_ours(_name_in(host), own_host):
@@ -29,6 +29,13 @@ def refuse_foreign(request: web.BaseRequest, own_host: str) -> None:
 def _came_by_loopback(request: web.BaseRequest) -> bool:
     place = request.transport.get_extra_info("sockname") if request.transport else None
     return isinstance(place, tuple) and ipaddress.ip_address(place[0].partition("%")[0]).is_loopback
+
+
+def _place_in(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _name_in(host: str) -> str:
