@@ -114,4 +114,6 @@ class CallError(Exception):
                 return cls(code, message, detail)
             case {"code": str(code), "message": str(message)}:
                 return cls(code, message)
+            case None:
+                return cls("protocol", "the peer says that it failed, and not why")
         return cls("protocol", f"the peer sent an error that cannot be read: {str(envelope)[:200]}")

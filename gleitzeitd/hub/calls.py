@@ -146,10 +146,12 @@ class Stream(Call):
         if self._is_over:
             return
         if data.get("seq") != self.arrived:
-            raise CallError("protocol", f"frame {self.arrived} was expected, {data.get('seq')!r:.100} came")
+            sentence = f"the provider sent frame {data.get('seq')!r:.100} where {self.arrived} was due"
+            raise CallError("protocol", sentence)
         price = cost(size)
         if not may_send(self._left, price):
-            raise CallError("protocol", f"a chunk of {price} credits came where {self._left} were left")
+            sentence = f"the provider sent more than it had credits for: {price} needed, {self._left} left"
+            raise CallError("protocol", sentence)
         items = data.get("d")
         if not isinstance(items, list):
             raise CallError("protocol", "a chunk has no list `d`")

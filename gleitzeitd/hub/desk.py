@@ -85,10 +85,11 @@ class Desk:
         if call.id in registration.calls:
             self._post(registration, "cancel", {"id": call.id, "reason": reason})
 
-    def why_late(self, request: Request, waited: float, otherwise: str) -> str:
-        """The sentence about a call that nobody took, when it is known why."""
-        why = self.line.why_late(request.target)
-        return f"{_for(request)} was not ready within {waited:g} s: {why}" if why else otherwise
+    def why_late(self, request: Request, waited: float) -> str:
+        """The sentence about a call that nobody took."""
+        if why := self.line.why_late(request.target):
+            return f"{_for(request)} was not ready within {waited:g} s: {why}"
+        return f"no slot of {_for(request)} was free within {waited:g} s"
 
 
 def named(request: Request) -> str:

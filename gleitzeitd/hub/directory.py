@@ -76,7 +76,14 @@ class Directory:
         close = difflib.get_close_matches(target.name, set(self._names(target.by)), n=CLOSE)
         quoted = [f'"{name}"' for name in close]
         hint = f" (did you mean {' or '.join(quoted)}?)" if close else f': see "gleitzeitctl providers {see}"'
-        return CallError(code, sentence.format(target.name) + hint)
+        return CallError(code, sentence.format(target.name) + hint + self._silent(target.by))
+
+    def _silent(self, by: By) -> str:
+        """Who might have it, if it had ever come up to say so."""
+        silent = [] if by is By.PROVIDER else [o.provider for o in self.offerings if not o.is_known]
+        if not silent:
+            return ""
+        return f"; what {', '.join(silent[:CLOSE])} would offer is not known, as it never came up"
 
     def _names(self, by: By) -> Iterable[str]:
         if by in (By.PROVIDER, By.TARGET):

@@ -266,10 +266,9 @@ class Line:
         takes = hopeless(ahead, slots, holding, until - now)
         if takes is None:
             return None
-        sentence = (
-            f'{ahead} calls wait for "{route.lead}" already: this one would wait for about {takes:.1f} s'
-        )
-        return _overloaded(f"{sentence}, and has {until - now:.1f} s", takes)
+        sentence = f'all slots of "{route.lead}" are taken, and {ahead} calls wait for one'
+        has = f"it would take about {takes:.2g} s, and this call has {until - now:.2g} s"
+        return _overloaded(f"{sentence}: {has}", takes)
 
 
 def _overloaded(sentence: str, seconds: float) -> CallError:

@@ -97,10 +97,9 @@ class Reading:
         raise CallError("deadline_exceeded", self._late("was not taken", waited))
 
     def _late(self, what: str, seconds: float) -> str:
-        sentence = f"{named(self._request)} {what} within {seconds:g} s"
-        if self._attempts.number:
-            return sentence
-        return self._desk.why_late(self._request, seconds, sentence)
+        if not self._attempts.number:
+            return self._desk.why_late(self._request, seconds)
+        return f"{named(self._request)} {what} within {seconds:g} s"
 
     def _patience(self, provider: str) -> float:
         """Seconds that a stream of a provider may be silent."""

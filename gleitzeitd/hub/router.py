@@ -51,7 +51,7 @@ class Router:
                 return result
             sentence = f"{named(request)} had no answer within {timeout:g} s"
             if not attempts.number:
-                sentence = self._desk.why_late(request, timeout, sentence)
+                sentence = self._desk.why_late(request, timeout)
             raise CallError("deadline_exceeded", sentence)
         except CallError as exc:
             code = exc.code

@@ -41,7 +41,7 @@ async def test_a_call_whose_turn_cannot_come_in_time_is_refused_at_once_with_whe
         await caller.ask("third", timeout=15)
         error = await caller.failure()
         assert (error.code, error.detail) == ("overloaded", {"retry_after": 20.0})
-        assert "would wait for about 20.0 s, and has 15.0 s" in error.message
+        assert "it would take about 20 s, and this call has 15 s" in error.message
 
 
 async def test_a_full_queue_says_when_to_come_again() -> None:

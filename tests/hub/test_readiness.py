@@ -82,7 +82,7 @@ async def test_a_call_that_only_found_everybody_busy_does_not_say_that_nobody_wa
         await provider.next("invoke")
         await caller.ask("2", timeout=0.05)
         message = (await caller.next("result"))["error"]["message"]
-        assert message == '"tool" add had no answer within 0.05 s'
+        assert message == 'no slot of "tool" was free within 0.05 s'
 
 
 async def test_a_call_waits_for_what_is_held_at_the_gate() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from engineio.packet import MESSAGE, Packet
 
-from gleitzeit_extensions.protocol import CREDIT_BYTES, PROVIDERS, WINDOW, CallError
+from gleitzeit_extensions.protocol import CLIENTS, CREDIT_BYTES, PROVIDERS, WINDOW, CallError
 from gleitzeitd.core.spec import ClassTarget, Spec
 from tests.hub.peers import Peer, site, spec, until
 
@@ -52,7 +52,7 @@ async def test_a_reader_that_takes_nothing_grants_nothing() -> None:
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
-        ({"seq": 1, "d": ["x"]}, "frame 0 was expected, 1 came"),
+        ({"seq": 1, "d": ["x"]}, "the provider sent frame 1 where 0 was due"),
         ({"seq": 0, "d": "x"}, "a chunk has no list `d`"),
     ],
 )
@@ -108,6 +108,18 @@ async def test_a_reader_that_leaves_cancels_the_stream() -> None:
         await frames(provider, invoke["id"], 3)
         await provider.say("end", {"id": invoke["id"], "seq": 3})
         await until(lambda: not hub.hub.registry.registrations("tool")[0].calls)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_that_is_cancelled_before_it_began_is_answered(stream: bool) -> None:
+    """Seen to fail with a task that is cancelled before it ran."""
+    async with site(spec()) as hub:
+        caller = await hub.caller()
+        (sid,) = hub.hub._sio.manager.rooms[CLIENTS][None]
+        call = {"id": "1", "provider": "tool", "method": "add", "stream": stream}
+        await hub.hub._sio._trigger_event("invoke", CLIENTS, sid, call)
+        await hub.hub._sio._trigger_event("cancel", CLIENTS, sid, {"id": "1"})
+        assert (await caller.next("result"))["error"]["code"] == "cancelled"
 
 
 @pytest.mark.parametrize(("kind", "made_again"), [("llm", True), ("tool", False)])
