@@ -45,6 +45,10 @@ class Directory:
         """Whether there is a provider of that name: one that is wanted, or one that is connected."""
         return name in self._offerings
 
+    def is_reserved(self, name: str) -> bool:
+        """Whether it can only mean a provider or an instance, be it there or not: no pattern takes it."""
+        return name in self.disabled or ("#" in name and self.is_provider(name.partition("#")[0]))
+
     @property
     def providers(self) -> Iterable[str]:
         return self._offerings.keys()

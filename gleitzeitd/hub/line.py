@@ -164,6 +164,11 @@ class Line:
         self.routes.changed(provider)
         self._reconsider([target for target in self._queues if target not in self.routes])
 
+    def renamed(self) -> None:
+        """Names mean something else than they did."""
+        self.routes.clear()
+        self._reconsider([*self._queues])
+
     def stands(self, provider: str) -> None:
         """How an instance of a provider stands has changed."""
         self._reconsider([target for target in self._queues if self.routes.to(target).concerns(provider)])

@@ -248,7 +248,9 @@ class Registry:
 
     def disable(self, providers: frozenset[str]) -> None:
         """Those that stand in the file and are not wanted."""
-        self.directory.disabled = providers
+        if providers != self.directory.disabled:
+            self.directory.disabled = providers
+            self.line.renamed()
 
     def expect(self, spec: Spec, instance: str, generation: int) -> str:
         """A generation is about to be spawned: its token."""

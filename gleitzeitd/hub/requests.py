@@ -32,7 +32,7 @@ def read_request(data: Wire, target: Target | None = None, caller: str = "") -> 
         method,
         args,
         _timeout(data.get("timeout")),
-        data.get("idempotent") is True,
+        _flag("idempotent", data.get("idempotent")),
         _text("session", data.get("session")),
         _text("key", data.get("key")),
         caller,
@@ -58,6 +58,12 @@ def _name(key: str, value: Any) -> str:
 
 def _text(key: str, value: Any) -> str:
     return "" if value is None else _name(key, value)
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, bool | None):
+        raise CallError("invalid_request", f"`{key}` must be true or false")
+    return value is True
 
 
 def _timeout(value: Any) -> float | None:

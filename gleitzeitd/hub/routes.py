@@ -72,6 +72,10 @@ class Routes:
             self._routes[target] = route
         return route
 
+    def clear(self) -> None:
+        """Names mean something else than they did."""
+        self._routes.clear()
+
     def __contains__(self, target: Target) -> bool:
         return target in self._routes
 
@@ -86,13 +90,16 @@ class Routes:
     def _make(self, target: Target) -> Route:
         directory, owners = self._directory, self._directory.standings.owners
         offerings = [*directory.offerings]
-        if target.by is By.PROVIDER:
+        named = target
+        if target.by is By.TARGET and directory.is_reserved(target.name):
+            named = Target(By.PROVIDER, target.name)
+        if named.by is By.PROVIDER:
             # The others need not be looked at.
             own = directory.offering(owners.get(target.name, target.name))
             offerings = [own] if own else []
-        resolution = resolve(target, offerings, owners)
+        resolution = resolve(named, offerings, owners)
         if resolution is None:
-            waiting = undecided(target, offerings)
+            waiting = undecided(named, offerings)
             lead = next(iter(waiting), "")
             return Route(target, None, lead, undecided=waiting, limit=self._limit(waiting))
         lead = min(resolution.providers, key=lambda name: (directory.routing(name).priority, name))

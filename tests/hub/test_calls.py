@@ -327,3 +327,10 @@ async def test_an_idempotent_call_to_a_stranger_that_left_says_that_it_left() ->
         with pytest.raises(CallError) as failure:
             await caller.answer()
         assert failure.value.code == "instance_lost"
+
+
+async def test_a_flag_that_is_none_is_refused() -> None:
+    async with site(spec()) as hub:
+        caller = await hub.caller()
+        await caller.ask(idempotent="yes")
+        assert (await caller.failure()).message == "`idempotent` must be true or false"

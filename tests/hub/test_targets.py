@@ -320,3 +320,26 @@ async def test_an_alias_of_a_model_that_is_not_listed_is_passed_on_to_the_provid
     async with site(spec("a", aliases={"fast": "hidden"})) as hub:
         a, caller = await hub.provider("a", models=["m"]), await hub.caller()
         assert (await taken(caller, a, model="fast"))["model"] == "hidden"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("off", "no_instance"), ("tool#9", "not_found.provider")], ids=["disabled", "no such"]
+)
+async def test_a_pattern_does_not_take_what_can_only_be_a_provider(name: str, code: str) -> None:
+    """Seen to fail: whoever offered `*` answered for a provider that is disabled."""
+    async with site(spec(), spec("any")) as hub:
+        await hub.provider("any", models=["*"])
+        caller = await hub.caller()
+        await caller.ask(target=name, provider=None)
+        assert (await caller.failure()).code == code
+
+
+async def test_what_is_disabled_while_calls_wait_for_it_is_told_so() -> None:
+    async with site(spec(concurrency=1)) as hub:
+        provider, caller = await hub.provider(models=["*"]), await hub.caller()
+        await caller.ask("1", target="gone", provider=None)
+        await provider.next("invoke")
+        await caller.ask("2", target="gone", provider=None)
+        await until(lambda: hub.waiting("tool") == 1)
+        hub.hub.registry.disable(frozenset({"gone"}))
+        assert (await caller.failure()).message == '"gone" is disabled in the config file'
