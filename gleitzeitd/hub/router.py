@@ -39,6 +39,10 @@ class Router:
         """Who would be given a call, and of everybody else why not. Raises CallError `not_found.*`."""
         return explanation(self.registry, target, session, anyio.current_time())
 
+    def forget(self, caller: str) -> None:
+        """Whoever has that name from now on is somebody else."""
+        self._keys.forget(caller)
+
     async def _invoke(self, request: Request) -> Any:
         began = anyio.current_time()
         timeout = request.timeout or self.registry.routing(self._lead(request)).timeout

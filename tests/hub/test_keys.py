@@ -9,8 +9,11 @@ from typing import Any
 import anyio
 import pytest
 
+from gleitzeit_extensions.protocol import CLIENTS
 from gleitzeitd.core.targets import By, Target
 from gleitzeitd.hub import keys
+from gleitzeitd.hub.access.scopes import Right, Scope
+from gleitzeitd.hub.access.tokens import Grant, digest
 from gleitzeitd.hub.calls import Request
 from tests.hub.peers import Site, site, spec, until
 
@@ -171,3 +174,20 @@ async def test_who_comes_as_the_last_one_leaves_is_carried_anew() -> None:
         comes = asyncio.create_task(router.invoke(request))
         await provider.reply("well")
         assert await comes == "well"
+
+
+async def test_what_a_revoked_token_was_answered_is_not_replayed_to_the_next_of_its_name() -> None:
+    async with site(spec()) as hub:
+        grant = Grant(name="ci", scopes=(Scope(Right.INVOKE, "*"),))
+        hub.hub.registry.tokens.add(grant, digest("first"))
+        provider, caller = await hub.provider(), await hub.peer(CLIENTS, "first")
+        await caller.ask(key="k")
+        await provider.reply("a secret of the first")
+        await caller.answer()
+        hub.hub.registry.tokens.revoke(grant)
+        hub.hub.revoked(grant)
+        hub.hub.registry.tokens.add(grant, digest("second"))
+        other = await hub.peer(CLIENTS, "second")
+        await other.ask(key="k")
+        await provider.reply("asked anew")
+        assert await other.answer() == "asked anew"
