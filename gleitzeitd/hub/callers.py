@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import anyio
 import structlog
-from anyio.abc import TaskGroup
 
 from gleitzeit_extensions.protocol import WINDOW, CallError, Wire, may_send
 from gleitzeitd.hub.access.admission import Admission, Visitor
@@ -22,13 +21,20 @@ MOST_CALLS = 10_000
 
 
 class Progress:
-    """One call of one caller: what cancels it, and the credits that its chunks may still cost."""
+    """One call of one caller: its task, and the credits that its chunks may still cost."""
 
     def __init__(self, credit: int) -> None:
-        self.scope = anyio.CancelScope()
+        self.task: asyncio.Task[None] | None = None
+        """None until it runs: one that never did could not answer for itself."""
+        self.is_cancelled = False
         self._credit = credit
         self._window = max(credit, 1)
-        self._granted = anyio.Event()
+        self._granted = asyncio.Event()
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+        if self.task is not None:
+            self.task.cancel()
 
     def grant(self, credits: int) -> None:
         self._credit = min(self._credit + credits, max(self._window, WINDOW))
@@ -37,13 +43,13 @@ class Progress:
     async def spend(self, price: int) -> None:
         """Wait until a chunk that costs so much may be sent."""
         while not may_send(self._credit, min(price, self._window)):
-            self._granted = anyio.Event()
+            self._granted.clear()
             await self._granted.wait()
         self._credit -= price
 
 
 class Callers:
-    def __init__(self, router: Router, admission: Admission, tasks: TaskGroup, emit: Emit) -> None:
+    def __init__(self, router: Router, admission: Admission, tasks: asyncio.TaskGroup, emit: Emit) -> None:
         """`emit(sid, event, data)` is of this namespace."""
         self._router = router
         self._admission = admission
@@ -68,7 +74,7 @@ class Callers:
     async def _disconnected(self, sid: str, *_: object) -> None:
         self._visitors.pop(sid, None)
         for progress in self._progress.pop(sid, {}).values():
-            progress.scope.cancel()
+            progress.cancel()
 
     async def _invoke(self, sid: str, data: object = None, *_: object) -> None:
         calls = self._progress.setdefault(sid, {})
@@ -83,10 +89,10 @@ class Callers:
             request, streamed = self._request(sid, data), data.get("stream") is True
             progress = calls[number] = Progress(_window(data))
         except CallError as exc:
-            await self._emit(sid, "result", {"id": number, "ok": False, "error": exc.wire()})
+            await self._fail(sid, number, exc)
             return
         carry = self._stream if streamed else self._answer
-        self._tasks.start_soon(self._carry, carry, sid, number, request, progress)
+        self._tasks.create_task(self._carry(carry, sid, number, request, progress))
 
     def _request(self, sid: str, data: Wire) -> Request:
         """Raises CallError."""
@@ -105,27 +111,33 @@ class Callers:
         request: Request,
         progress: Progress,
     ) -> None:
+        progress.task = asyncio.current_task()
         try:
-            with progress.scope:
-                await carry(sid, number, request, progress)
-                return
+            if progress.is_cancelled:
+                raise asyncio.CancelledError
+            await carry(sid, number, request, progress)
+        except asyncio.CancelledError:
+            if not progress.is_cancelled:
+                raise
             if sid in self._progress:
-                error = CallError("cancelled", "the caller cancelled it")
-                await self._emit(sid, "result", {"id": number, "ok": False, "error": error.wire()})
+                await self._fail(sid, number, CallError("cancelled", "the caller cancelled it"))
         except Exception as exc:
             # One call's mistake of ours must not take the hub with it.
             log.exception("call failed", target=str(request.target), method=request.method)
             error = CallError("internal", f"{type(exc).__name__} in the daemon: see its log")
-            await self._emit(sid, "result", {"id": number, "ok": False, "error": error.wire()})
+            await self._fail(sid, number, error)
         finally:
             self._progress.get(sid, {}).pop(number, None)
+
+    async def _fail(self, sid: str, number: object, error: CallError) -> None:
+        await self._emit(sid, "result", {"id": number, "ok": False, "error": error.wire()})
 
     async def _answer(self, sid: str, number: str, request: Request, progress: Progress) -> None:
         try:
             result = await self._router.invoke(request)
             await self._emit(sid, "result", {"id": number, "ok": True, "result": result})
         except CallError as exc:
-            await self._emit(sid, "result", {"id": number, "ok": False, "error": exc.wire()})
+            await self._fail(sid, number, exc)
 
     async def _stream(self, sid: str, number: str, request: Request, progress: Progress) -> None:
         async with self._router.stream(request) as reading:
@@ -151,7 +163,7 @@ class Callers:
         match data:
             case {"id": str(number)}:
                 if progress := self._progress.get(sid, {}).get(number):
-                    progress.scope.cancel()
+                    progress.cancel()
 
 
 def _window(data: Wire) -> int:

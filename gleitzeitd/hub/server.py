@@ -6,9 +6,11 @@ handler only does the bookkeeping; what takes time is started in the hub's task 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -30,6 +32,7 @@ from gleitzeit_extensions.protocol import (
 )
 from gleitzeitd.core.spec import Spec
 from gleitzeitd.hub.access.admission import Admission
+from gleitzeitd.hub.access.crowd import JOIN_TIME
 from gleitzeitd.hub.access.door import Door
 from gleitzeitd.hub.access.entrance import HERE, Entrance, Terms
 from gleitzeitd.hub.access.refusals import Refusals
@@ -43,7 +46,7 @@ from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.registry import Facts, Registry
 from gleitzeitd.hub.router import Router
 from gleitzeitd.hub.wire.manager import DirectManager
-from gleitzeitd.hub.wire.pings import SteadyServer
+from gleitzeitd.hub.wire.server import DirectServer
 
 PATIENCE = Limits()
 
@@ -68,13 +71,15 @@ class Hub:
         self._providers: Providers
         self._tasks: TaskGroup
         self._entrance: Entrance
-        self._sio = SteadyServer(
+        self._sio = DirectServer(
             async_mode="aiohttp",
             client_manager=DirectManager(self._acknowledged),
             async_handlers=False,
             transports=["websocket"],
             ping_interval=PING_INTERVAL,
             ping_timeout=PING_TIMEOUT,
+            # Each connection watches over itself.
+            monitor_clients=False,
             max_http_buffer_size=TRANSPORT_LIMIT,
             # Browsers of other sites do not get past the entrance, and it knows more of where they come from.
             cors_allowed_origins=[],
@@ -117,7 +122,9 @@ class Hub:
                 self._patience,
             )
             stack.callback(self._providers.close)
-            callers = Callers(self.router, self.admission, self._tasks, partial(self._emit, CLIENTS))
+            # One of anyio's takes several times as long to start a task.
+            calls = await stack.enter_async_context(asyncio.TaskGroup())
+            callers = Callers(self.router, self.admission, calls, partial(self._emit, CLIENTS))
             for namespace, part in ((PROVIDERS, self._providers), (CLIENTS, callers)):
                 for event, take in part.handlers().items():
                     self._sio.on(event, take, namespace=namespace)
@@ -126,10 +133,26 @@ class Hub:
             stack.push_async_callback(self._close, runner)
             for listening in sockets:
                 tls = None if listening.family == socket.AF_UNIX else terms.tls
-                await web.SockSite(runner, Door.of(listening), backlog=BACKLOG, ssl_context=tls).start()
+                stack.callback((await self._open(runner, listening, tls)).close)
             self._tasks.start_soon(self._entrance.crowd.sweep, runner)
             task_status.started()
             await anyio.sleep_forever()
+
+    async def _open(
+        self, runner: web.AppRunner, listening: socket.socket, tls: ssl.SSLContext | None
+    ) -> asyncio.Server:
+        door = Door.of(listening, make_room=partial(self._entrance.crowd.make_room, runner))
+        assert runner.server is not None
+        # Who only begins to speak TLS, or does not end it, is in no crowd yet, or any more.
+        patience = JOIN_TIME if tls else None
+        return await asyncio.get_running_loop().create_server(
+            runner.server,
+            sock=door,
+            backlog=BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=patience,
+            ssl_shutdown_timeout=patience,
+        )
 
     async def _close(self, runner: web.AppRunner) -> None:
         with anyio.move_on_after(2, shield=True):
@@ -160,6 +183,7 @@ class Hub:
     def revoked(self, grant: Grant) -> None:
         """A token is good no more: whoever has shown it is sent away."""
         self.admission.forget(grant)
+        self.router.forget(grant.who)
         self._entrance.crowd.hang_up(grant)
 
     def _hang_up(self, grant: Grant) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import engineio
 import pytest
-from engineio.packet import MESSAGE, Packet
+from aiohttp import WSMessage, WSMsgType
 
 from gleitzeitd.hub.wire.connection import AT_ONCE, DirectSocket
 
@@ -28,16 +29,14 @@ class Peer:
         self.says: asyncio.Queue[str | None] = asyncio.Queue()
         self.hung_up = False
 
-    # A WebSocket, as python-engineio has it.
-    async def send(self, frame: str) -> None:
+    # A WebSocket, as aiohttp has it.
+    async def send_str(self, frame: str) -> None:
         self.got.append(frame)
         await self.takes.wait()
 
-    async def wait(self) -> str:
+    async def receive(self) -> WSMessage:
         frame = await self.says.get()
-        if frame is None:
-            raise OSError
-        return frame
+        return WSMessage(WSMsgType.CLOSED if frame is None else WSMsgType.TEXT, frame, None)
 
     async def close(self) -> None:
         pass
@@ -73,7 +72,7 @@ async def connected(patience: float = PATIENCE) -> AsyncIterator[SimpleNamespace
     server.on("message", hear)
     socket = DirectSocket(server, "sid")
     socket.transport = Wire(peer)
-    reading = asyncio.create_task(socket._websocket_handler(peer))
+    reading = asyncio.create_task(socket._websocket_handler(SimpleNamespace(_sock=peer)))
     await until(lambda: socket._writer_waits)
     yield SimpleNamespace(peer=peer, socket=socket, heard=heard, reading=reading)
     socket.transport.abort()
@@ -86,13 +85,9 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-def message(text: str) -> Packet:
-    return Packet(MESSAGE, text)
-
-
 async def test_a_packet_is_written_where_it_is_sent() -> None:
     async with connected() as it:
-        await it.socket.send(message("a"))
+        await it.socket.say("a")
 
         assert it.peer.got == ["4a"]
 
@@ -102,7 +97,7 @@ async def test_what_is_small_never_overtakes_what_is_large() -> None:
     async with connected() as it:
         sent = ["a", large, "b", large, "c", "d"]
         for text in sent:
-            await it.socket.send(message(text))
+            await it.socket.say(text)
         await until(lambda: len(it.peer.got) == len(sent))
 
         assert it.peer.got == [f"4{text}" for text in sent]
@@ -113,12 +108,12 @@ async def test_nobody_waits_for_a_peer_that_takes_nothing() -> None:
         it.peer.takes.clear()
         async with asyncio.timeout(PATIENCE):
             for number in range(100):
-                await it.socket.send(message(str(number)))
+                await it.socket.say(str(number))
         assert len(it.peer.got) <= 1, "the rest waits in the queue"
 
         it.peer.takes.set()
         await until(lambda: len(it.peer.got) == 100)
-        await it.socket.send(message("last"))
+        await it.socket.say("last")
         await until(lambda: len(it.peer.got) == 101)
         assert it.peer.got == [f"4{text}" for text in (*range(100), "last")]
 
@@ -136,10 +131,20 @@ async def test_a_mistake_in_one_packet_leaves_the_connection(caplog: pytest.LogC
 async def test_a_peer_that_is_silent_is_hung_up_on() -> None:
     async with connected(patience=0.1) as it:
         it.peer.takes.clear()
-        await it.socket.send(message("x" * (AT_ONCE + 1)))
+        await it.socket.say("x" * (AT_ONCE + 1))
         await asyncio.wait_for(asyncio.shield(it.reading), PATIENCE)
 
         assert it.peer.hung_up
+
+
+async def test_who_could_not_be_heard_while_we_stood_still_stays() -> None:
+    """Seen to fail with silence that is measured alone: a daemon that was stopped lost everybody."""
+    async with connected(patience=0.2) as it:
+        loop = asyncio.get_running_loop()
+        time.sleep(0.5)  # noqa: ASYNC251 (the loop is to stand still)
+        await until(lambda: it.peer.hung_up or it.socket._silence.when() > loop.time())
+
+        assert not it.peer.hung_up
 
 
 async def test_a_peer_that_speaks_stays() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gleitzeit_extensions.protocol import CLIENTS, MAX_FRAME, PROVIDERS
-from tests.hub.peers import LOCAL, site, spec, until
+from tests.hub.peers import LOCAL, PATIENCE, site, spec, until
 from tests.hub.raw import Raw, no_mistake_of_ours, nothing_is_left, raw
 
 pytestmark = pytest.mark.anyio
@@ -225,6 +226,41 @@ async def test_a_message_beyond_the_limit_ends_its_connection_alone() -> None:
         await caller.ask()
         await provider.reply("still here")
         assert await caller.answer() == "still here"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_that_grows_on_its_way_is_refused_instead_of_cutting_its_caller_off(
+    stream: bool,
+) -> None:
+    """Seen to fail with answers that are sent however large they are: é has 2 bytes, and 6 as ASCII."""
+    async with site() as hub:
+        caller = await hub.caller()
+        async with raw(hub) as peer:
+            await let_in(peer, "provider")
+            await caller.ask(provider="stranger", stream=stream)
+            await peer.until(f"42{PROVIDERS},")
+            large = f'"{"é" * (MAX_FRAME // 5)}"'
+            if stream:
+                await peer.send(f'42{PROVIDERS},["chunk",{{"id":"1","seq":0,"d":[{large}]}}]')
+            else:
+                await peer.send(f'42{PROVIDERS},["result",{{"id":"1","ok":true,"result":{large}}}]')
+            answer = await caller.next("end" if stream else "result")
+            assert answer["error"]["code"] == "too_large"
+
+
+@pytest.mark.parametrize("headers", ["Upgrade: websocket", "Upgrade: websocket\r\nConnection: upgrade"])
+async def test_nothing_is_left_of_a_handshake_that_fails(headers: str) -> None:
+    """Seen to fail with the library alone: a connection stays, and it is our mistake."""
+    async with site() as hub:
+        with no_mistake_of_ours():
+            reader, writer = await asyncio.open_unix_connection(hub.path)
+            asked = f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.0\r\n{headers}\r\n\r\n"
+            writer.write(asked.encode())
+            async with asyncio.timeout(PATIENCE):
+                assert b" 400 " in await reader.readline()
+            writer.close()
+            await nothing_is_left(hub, 0)
+        assert not hub.hub._sio.eio.sockets
 
 
 @pytest.mark.parametrize("event", ["result", "chunk", "end", "lingers"])

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import socketio
+from socketio.packet import EVENT
 
-from gleitzeit_extensions.protocol import CallError
+from gleitzeit_extensions.protocol import MAX_FRAME, CallError
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -34,20 +35,24 @@ class DirectManager(socketio.AsyncManager):  # type: ignore[misc]  # python-sock
         callback: int | None = None,
         **_: object,
     ) -> None:
-        """Queue an event for the connection `room`; without effect when that is gone.
+        """Send an event to the connection `room`; without effect when that is gone.
 
         It is to be acknowledged under the number `callback`, if there is one. Raises CallError `protocol` for
-        what cannot be sent.
+        what is no JSON, and `too_large` for what would cut its connection instead of reaching it.
         """
-        eio_sid = self.eio_sid_from_sid(room, namespace)
-        if eio_sid is None:
+        connection = self.server.eio.sockets.get(self.eio_sid_from_sid(room, namespace))
+        if connection is None or connection.closed:
             return
         try:
             text = _encode([event, data])
-        except (ValueError, RecursionError) as exc:
+        except (TypeError, ValueError, RecursionError) as exc:
             raise CallError("protocol", f"what was to be sent is no JSON: {exc}") from exc
+        if len(text) > MAX_FRAME:
+            most = f"the {MAX_FRAME:,} that one message may have"
+            sentence = f"it is {len(text):,} bytes of JSON, more than {most}"
+            raise CallError("too_large", sentence, {"size": len(text), "limit": MAX_FRAME})
         number = "" if callback is None else callback
-        await self.server.eio.send(eio_sid, f"2{namespace},{number}{text}")
+        await connection.say(f"{EVENT}{namespace},{number}{text}")
 
     async def trigger_callback(self, sid: str | None, id: int | None, data: list[Any]) -> None:
         """Hand on an acknowledgement that came."""

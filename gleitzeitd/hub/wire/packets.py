@@ -1,16 +1,16 @@
 """What is read of a connection: the packets that `gz/1` has, as they are; nothing else gets any further.
 
 python-socketio trusts its peers: what it cannot read it reports as a mistake of ours, and some of it leaves a
-connection behind that nobody closes.
+connection behind that nobody closes. It also takes longer to read a packet than its JSON takes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
+import re
+from typing import Any, NamedTuple, NoReturn
 
-from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, DISCONNECT, EVENT, Packet
+from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, DISCONNECT, EVENT
 
 from gleitzeit_extensions.protocol import PROVIDERS, CallError
 
@@ -23,30 +23,34 @@ MOST_LEVELS = 100
 TOO_DEEP = f"what came has more than {MOST_LEVELS} levels of lists and objects in each other"
 NO_NUMBER = "NaN or Infinity came, which JSON does not have"
 
+_head = re.compile(
+    r"(?P<kind>[0-6])(?:[0-9]+-)?(?:(?P<namespace>/[^,?]*)[^,]*(?:,|$))?(?P<number>[0-9]{0,100})"
+).match
+"""What stands before the JSON: type, attachments, namespace with its query, and number."""
+
 
 class MalformedError(ValueError):
     """What came is nothing that a peer of ours sends."""
 
 
-class Frames:
-    """A WebSocket, as python-engineio uses it, from which only packets of Engine.IO 4 come."""
+class NoNumberError(ValueError):
+    """It would be JSON if that had NaN and Infinity."""
 
-    def __init__(self, socket: Any) -> None:
-        self._wait: Callable[[], Awaitable[str | bytes]] = socket.wait
-        self.send = socket.send
-        self.close = socket.close
 
-    async def wait(self) -> str | bytes:
-        """The next packet. Raises MalformedError, and OSError at the end."""
-        frame = await self._wait()
-        # A digit after the 4 is a Socket.IO packet's type; anything else the library would parse as JSON.
-        if (
-            isinstance(frame, str)
-            and frame not in ("1", "3")
-            and not (frame[:1] == "4" and frame[1:2].isdigit())
-        ):
-            raise MalformedError("it is no packet of Engine.IO 4")
-        return frame
+class Packet(NamedTuple):
+    kind: int
+    """One of Socket.IO's types."""
+    namespace: str
+    number: int | None
+    """Under which it is to be acknowledged, or acknowledges."""
+    data: Any
+
+
+def _refuse(_: str) -> NoReturn:
+    raise NoNumberError
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
 
 
 def size(encoded: str) -> int:
@@ -54,28 +58,41 @@ def size(encoded: str) -> int:
     return len(encoded) if encoded.isascii() else len(encoded.encode("utf-8", "surrogatepass"))
 
 
-def read(encoded: object) -> tuple[Packet, CallError | None]:
+def read(encoded: str) -> tuple[Packet, CallError | None]:
     """A packet, and why its payload cannot be used although it can be read. Raises MalformedError."""
-    if not isinstance(encoded, str):
-        raise MalformedError("it is not text")
     try:
-        packet, no_number = Packet(encoded_packet=encoded), _has_no_number(encoded)
+        packet, flaw = _read(encoded)
     except (ValueError, RecursionError) as exc:
         raise MalformedError(f"it is no packet of Socket.IO 5: {exc}") from exc
-    kind, data = packet.packet_type, packet.data
-    if kind not in (CONNECT, DISCONNECT) and not isinstance(data, list):
+    kind, namespace, _, data = packet
+    if kind in (CONNECT, DISCONNECT):
+        return packet, None
+    if not isinstance(data, list):
         raise MalformedError("its payload is not a list")
     if kind in (EVENT, BINARY_EVENT) and not (data and isinstance(data[0], str) and data[0] not in RESERVED):
         raise MalformedError("it does not begin with the name of an event")
     if kind in (BINARY_EVENT, BINARY_ACK):
-        packet.packet_type = EVENT if kind == BINARY_EVENT else ACK
-        return packet, CallError("protocol", BINARY)
-    if kind not in (CONNECT, DISCONNECT, EVENT, ACK):
+        return packet._replace(kind=EVENT if kind == BINARY_EVENT else ACK), CallError("protocol", BINARY)
+    if kind not in (EVENT, ACK):
         raise MalformedError("only a server sends such a packet")
-    is_kept = packet.namespace == PROVIDERS and kind == EVENT and data[0] not in ANSWERS
+    is_kept = namespace == PROVIDERS and kind == EVENT and data[0] not in ANSWERS
     if is_kept and _is_deeper(data, MOST_LEVELS):
         return packet, CallError("protocol", TOO_DEEP)
-    return packet, CallError("protocol", NO_NUMBER) if no_number and kind in (EVENT, ACK) else None
+    return packet, flaw
+
+
+def _read(encoded: str) -> tuple[Packet, CallError | None]:
+    head = _head(encoded)
+    if head is None:
+        raise MalformedError("it does not begin with a type")
+    kind, namespace, number = head.groups()
+    payload, flaw, data = encoded[head.end() :], None, None
+    if payload:
+        try:
+            data = _decode(payload)
+        except NoNumberError:
+            data, flaw = json.loads(payload), CallError("protocol", NO_NUMBER)
+    return Packet(int(kind), namespace or "/", int(number) if number else None, data), flaw
 
 
 def _is_deeper(value: object, levels: int) -> bool:
@@ -83,23 +100,12 @@ def _is_deeper(value: object, levels: int) -> bool:
     return levels < 0 or any(_is_deeper(item, levels - 1) for item in inner)
 
 
-def _has_no_number(encoded: str) -> bool:
-    if "NaN" not in encoded and "Infinity" not in encoded:
-        return False
-    found: list[str] = []
-    start = min(at for mark in "[{" if (at := encoded.find(mark)) >= 0)
-    json.loads(encoded[start:], parse_constant=found.append)
-    return bool(found)
-
-
 def as_failure(packet: Packet, error: CallError) -> Packet | None:
     """The same answer to a call, saying that it failed; None when it is no answer."""
     failure = {"ok": False, "error": error.wire()}
-    match packet.packet_type, packet.data:
+    match packet.kind, packet.data:
         case int(kind), _ if kind == ACK:
-            packet.data = [failure]
-            return packet
+            return packet._replace(data=[failure])
         case _, [str(event), {"id": str(number)}, *_] if event in ANSWERS:
-            packet.data = ["result", {"id": number, **failure}]
-            return packet
+            return packet._replace(data=["result", {"id": number, **failure}])
     return None

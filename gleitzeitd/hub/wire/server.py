@@ -1,0 +1,71 @@
+"""The Socket.IO server: packets to handlers and connections, without python-socketio's detours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import socketio
+import structlog
+from socketio.packet import ACK, CONNECT, DISCONNECT
+
+from gleitzeit_extensions.protocol import CallError
+from gleitzeitd.hub.wire import packets
+from gleitzeitd.hub.wire.connection import DirectSocket
+from gleitzeitd.hub.wire.packets import Packet
+
+log = structlog.get_logger("gleitzeitd")
+
+
+class DirectServer(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio has no types
+    """Its handlers are coroutine functions that take whatever a peer may send."""
+
+    size = 0
+    """Bytes of the packet that is being handled: handlers run to their end before the next is read."""
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, Any]) -> Any:
+        # The library names the class of its connections where nobody can choose another.
+        connection = self.eio.sockets[eio_sid]
+        connection.__class__ = DirectSocket
+        connection.transport = environ["aiohttp.request"].transport
+        return await super()._handle_eio_connect(eio_sid, environ)
+
+    async def _handle_eio_message(self, eio_sid: str, data: str) -> None:
+        try:
+            packet, flaw = packets.read(data)
+        except packets.MalformedError as exc:
+            log.warning("connection closed: it speaks no Socket.IO", reason=str(exc)[:200])
+            await self.eio.sockets[eio_sid].close(wait=False)
+            return
+        self.size = packets.size(data)
+        if flaw is not None:
+            answer = packets.as_failure(packet, flaw)
+            if answer is None:
+                await self._complain(eio_sid, packet, flaw)
+                return
+            packet = answer
+        await self._handle(eio_sid, packet)
+
+    async def _handle(self, eio_sid: str, packet: Packet) -> None:
+        match packet.kind:
+            case kind if kind == CONNECT:
+                await self._handle_connect(eio_sid, packet.namespace, packet.data)
+            case kind if kind == DISCONNECT:
+                await self._handle_disconnect(eio_sid, packet.namespace, self.reason.CLIENT_DISCONNECT)
+            case kind if kind == ACK:
+                await self._handle_ack(eio_sid, packet.namespace, packet.number, packet.data)
+            case _:
+                await self._handle_event(eio_sid, packet.namespace, packet.number, packet.data)
+
+    async def _trigger_event(self, event: str, namespace: str, *arguments: Any) -> Any:
+        # The library inspects a handler each time, and swallows its cancellation.
+        handlers = self.handlers.get(namespace, {})
+        if event in handlers:
+            return await handlers[event](*arguments)
+        if event in packets.RESERVED or "*" not in handlers:
+            return self.not_handled
+        return await handlers["*"](event, *arguments)
+
+    async def _complain(self, eio_sid: str, packet: Packet, error: CallError) -> None:
+        if sid := self.manager.sid_from_eio_sid(eio_sid, packet.namespace):
+            await self.emit("error", error.wire(), room=sid, namespace=packet.namespace)
