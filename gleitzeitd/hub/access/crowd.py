@@ -109,8 +109,9 @@ class Crowd:
             guest.scope.cancel()
 
     def make_room(self, runner: web.AppRunner) -> bool:
-        """For somebody new; whether there is any."""
-        return shed(runner, self._busy)
+        """For whoever comes next: this one is turned away, since what is left is kept for the control socket."""
+        shed(runner, self._busy)
+        return False
 
     async def sweep(self, runner: web.AppRunner) -> None:
         """Hang up on connections that ask nothing, or never end their question."""
