@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gleitzeitctl.client import Client
-from tests.warm import Forked, warm
+from tests.warm import Forked, run, warm
 
 T = TypeVar("T")
 PATIENCE = 20.0
 """Seconds after which a fact that has not come true is a failure."""
+PYTHON = (sys.executable, "-SE")
+"""Runs a script that needs the standard library alone. `python3` may be a shell script that looks for Python,
+and takes four times as long."""
 
 
 def eventually(ask: Callable[[], T | None], what: str = "") -> T:
@@ -63,15 +66,12 @@ class House:
         eventually(self.is_ready, "the daemon is ready")
 
     def _started(self, printed: int) -> subprocess.Popen[bytes] | Forked:
-        """The first is a fork of the warm process; who is started anew is a process of its own."""
-        if not self.foreground and not hasattr(self, "daemon"):
+        """In the foreground it is a process of its own, else a fork of the warm one."""
+        if not self.foreground:
             args = ["--config", str(self.config)]
             return warm().start("gleitzeitd", args, self.root, self.environment, printed, printed)
-        serve = (
-            ["gleitzeitctl", "serve", "--provider-config"] if self.foreground else ["gleitzeitd", "--config"]
-        )
         return subprocess.Popen(
-            [sys.executable, "-m", *serve, str(self.config)],
+            [sys.executable, "-m", "gleitzeitctl", "serve", "--provider-config", str(self.config)],
             env=self.environment,
             cwd=self.root,
             stdin=subprocess.DEVNULL,
@@ -110,18 +110,9 @@ class House:
         """All that the daemon printed."""
         return self.printed.read_text(errors="replace")
 
-    def ctl(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    def ctl(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command line, and wait for its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "gleitzeitctl", *words],
-            env=self.environment,
-            cwd=self.root,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            **options,
-        )
+        return run("gleitzeitctl", words, self.root, self.environment)
 
     def view(self, name: str) -> Mapping[str, Any]:
         """The instance as `status` shows it."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.house import House, eventually, house
 
 CALCULATOR = {"class": "providers.calculator_provider.CalculatorProvider"}
@@ -18,18 +17,9 @@ DAEMON = ("gleitzeitd", "--config")
 SERVE = ("gleitzeitctl", "serve", "--provider-config")
 
 
-def run(h: House, *words: str) -> tuple[int, list[str]]:
+def run(h: House, module: str, *words: str) -> tuple[int, list[str]]:
     """The exit status of a command that is to fail, and the sentences that it tells."""
-    answer = subprocess.run(
-        [sys.executable, "-m", *words],
-        env=h.environment,
-        cwd=h.root,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    answer = warm.run(module, words, h.root, h.environment)
     assert answer.stdout == ""
     assert "Traceback" not in answer.stderr
     return answer.returncode, answer.stderr.splitlines()

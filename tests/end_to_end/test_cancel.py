@@ -14,7 +14,7 @@ WORKERS = """
 import asyncio, pathlib
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 class Worker(SocketIOProviderClient):
-    async def work(self, log: str):
+    async def work(self, log):
         with open(log, "a") as file:
             print("began", file=file, flush=True)
             try:
@@ -22,11 +22,11 @@ class Worker(SocketIOProviderClient):
             except asyncio.CancelledError:
                 print("cancelled", file=file, flush=True)
                 raise
-    async def stream(self, log: str):
+    async def stream(self, log):
         yield "first"
         yield await self.work(log)
 class Stubborn(SocketIOProviderClient):
-    async def work(self, log: str):
+    async def work(self, log):
         with open(log, "a") as file:
             print("began", file=file, flush=True)
         while True:

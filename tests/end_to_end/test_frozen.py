@@ -14,7 +14,7 @@ PAIR = """
 import asyncio, os
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 class Pair(SocketIOProviderClient):
-    async def who(self, marker: str):
+    async def who(self, marker):
         open(f"{marker}.{os.getpid()}", "w").close()
         await asyncio.sleep(0.5)
         return os.getpid()

@@ -13,7 +13,7 @@ import os
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 class Who(SocketIOProviderClient):
-    async def pid(self) -> int:
+    async def pid(self):
         return os.getpid()
 """
 PROVIDERS = {"who": {"class": "who.Who", "instances": 3}}

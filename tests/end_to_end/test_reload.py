@@ -260,5 +260,5 @@ def test_a_variable_that_is_not_set_hurts_its_own_provider_only(tmp_path: Path) 
         assert problems(h) == []
 
 
-def test_ten_random_edits_under_steady_calls(tmp_path: Path) -> None:
-    random_edits(tmp_path, sleepers=5, subjects=3, edits=10, seed=21)
+def test_random_edits_under_steady_calls(tmp_path: Path) -> None:
+    random_edits(tmp_path, sleepers=5, subjects=3, edits=7, seed=21)

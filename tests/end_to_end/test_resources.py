@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.house import House, eventually, house
+from tests.house import PYTHON, House, eventually, house
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may run a program as another user")
 
@@ -61,7 +61,7 @@ def test_another_user_gets_nothing_of_root(tmp_path: Path) -> None:
 def test_one_that_uses_too_much_memory_is_replaced(tmp_path: Path) -> None:
     greedy = "x = bytearray(200 * 2**20); import time; time.sleep(1000)"
     wanted = {
-        "command": ["python3", "-c", greedy],
+        "command": [*PYTHON, "-c", greedy],
         "limits": {"max_rss": "50MiB"},
         "start_seconds": 0.01,
         "stop": {"timeout": 1},

@@ -8,4 +8,4 @@ from tests.scenarios import callers
 
 
 def test_callers_get_results_whatever_is_killed(tmp_path: Path) -> None:
-    callers.are_answered(tmp_path, kills=12)
+    callers.are_answered(tmp_path, kills=7)

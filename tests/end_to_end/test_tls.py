@@ -23,7 +23,7 @@ ECHO = """
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 class Echo(SocketIOProviderClient):
-    async def say(self, word: str):
+    async def say(self, word):
         return word
 """
 

@@ -21,7 +21,7 @@ class Slow(SocketIOProviderClient):
     def __init__(self, **options):
         super().__init__(**options, models=["m1", "m2"], capabilities=["slowness"])
 
-    async def twice(self, n: int):
+    async def twice(self, n):
         return 2 * n
 
     async def wait(self):

@@ -13,7 +13,7 @@ SOURCE = """
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 class Mine(SocketIOProviderClient):
-    def count(self, call: int):
+    def count(self, call):
         return 1
 """
 

@@ -25,7 +25,7 @@ from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 class Fountain(SocketIOProviderClient):
     open = 0
 
-    async def stream(self, pause: float):
+    async def stream(self, pause):
         self.open += 1
         try:
             while True:

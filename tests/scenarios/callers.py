@@ -15,11 +15,19 @@ from typing import Any
 from gleitzeit_extensions.protocol import CallError
 from tests.house import House, eventually, house
 
+ADDER = """
+import asyncio
+from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
+
+class Adder(SocketIOProviderClient):
+    async def add(self, a, b):
+        await asyncio.sleep(0.05)
+        return a + b
+"""
 CALLERS = 8
 NAMES = ("one", "two", "three")
 BLOCK = {
-    "class": "providers.calculator_provider.CalculatorProvider",
-    "config": {"provider_type": "tool"},
+    "class": "adder.Adder",
     "restart": {"initial": 0, "intensity": 0},
 }
 
@@ -53,14 +61,14 @@ class Caller(threading.Thread):
                 self.wrong.append(exc)
             else:
                 self.results[name] += 1
-                if answer["result"] != a + b:
+                if answer != a + b:
                     self.wrong.append(answer)
 
 
 def are_answered(root: Path, *, kills: int) -> None:
     """Callers get results whatever is killed; only calls that may not be repeated fail, and at once."""
     chance = random.Random(7)
-    with house(root, dict.fromkeys(NAMES, BLOCK)) as h:
+    with house(root, dict.fromkeys(NAMES, BLOCK), {"adder.py": ADDER}) as h:
         for name in NAMES:
             h.until(name, "RUNNING")
         callers = [Caller(h, seed, idempotent=seed < CALLERS) for seed in range(2 * CALLERS)]

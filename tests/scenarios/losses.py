@@ -28,7 +28,7 @@ import asyncio
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 class Worker(SocketIOProviderClient):
-    async def work(self, number: int, seconds: float):
+    async def work(self, number, seconds):
         await asyncio.sleep(seconds)
         return number
 """

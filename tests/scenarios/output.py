@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import House, eventually, house
+from tests.house import PYTHON, House, eventually, house
 from tests.invariants import MIB, Bounds
 from tests.kept import entries, kept, misplaced
 from tests.observer import observed
-from tests.scenarios.common import all_are, becomes, only_legal, room, views
+from tests.scenarios.common import SLEEPER, all_are, becomes, only_legal, room, views
 
+WITNESS = {"witness": SLEEPER}
+"""One that stays: the others may have come and gone before the observer first looks."""
 WORDS = 600
 """Lines that somebody says last: more than one read of a pipe takes, less than it holds."""
 FLOOD = """
@@ -89,7 +91,7 @@ def floods(root: Path, *, children: int, size: int) -> None:
     """Everything is kept, each line once and in its place, and meanwhile the daemon answers."""
     providers = {
         f"flood{number}": {
-            "command": ["python3", "-SE", "flood.py", str(size), f"flood{number}"],
+            "command": [*PYTHON, "flood.py", str(size), f"flood{number}"],
             "cwd": ".",
             "restart": {"policy": "never"},
             "start_seconds": 0,
@@ -97,10 +99,10 @@ def floods(root: Path, *, children: int, size: int) -> None:
         for number in range(children)
     }
     bounds = Bounds(rss=150 * MIB + children * 4 * MIB, passing=600)
-    with house(root, providers, {"flood.py": FLOOD}) as h, observed(h, bounds):
+    with house(root, providers | WITNESS, {"flood.py": FLOOD}) as h, observed(h, bounds):
         for name in providers:
             eventually((root / f"wrote.{name}").exists, f"{name} has written all")
-        all_are(h, "EXITED")
+        all_are(h, "EXITED", providers)
         for name in providers:
             wrote, out, err = map(int, (root / f"wrote.{name}").read_text().split())
             balanced(h, name, wrote)
@@ -126,11 +128,11 @@ def _logs(h: House) -> Path:
 def last_words_before_exit(root: Path, *, instances: int, rounds: int) -> None:
     """Six hundred lines and at once the end, without a farewell to the C library."""
     providers = {f"gasp{number}": _gasping("exit", f"gasp{number}") for number in range(instances)}
-    with house(root, providers, {"gasp.py": GASP}) as h, observed(h, room(instances)):
+    with house(root, providers | WITNESS, {"gasp.py": GASP}) as h, observed(h, room(instances)):
         for round_ in range(1, rounds + 1):
-            all_are(h, "EXITED", life=round_)
+            all_are(h, "EXITED", providers, life=round_)
             if round_ < rounds:
-                h.client.post("/v1/start", {"names": ["all"], "wait": False})
+                h.client.post("/v1/start", {"names": list(providers), "wait": False})
         for name in providers:
             _all_was_kept(h, name, rounds)
 
@@ -159,7 +161,7 @@ def _are_armed(h: House) -> bool:
 
 
 def _gasping(how: str, name: str) -> dict[str, object]:
-    block = {"command": ["python3", "-SE", "gasp.py", how, name], "cwd": ".", "start_seconds": 0}
+    block = {"command": [*PYTHON, "gasp.py", how, name], "cwd": ".", "start_seconds": 0}
     return {**block, "restart": {"policy": "never"}}
 
 
@@ -210,7 +212,7 @@ def disk_full(root: Path, *, rounds: int = 1) -> None:
 
 def _disk_full(root: Path, disk: Path) -> None:
     root.mkdir()
-    patient = {"command": ["python3", "-SE", "patient.py"], "cwd": ".", "start_seconds": 0}
+    patient = {"command": [*PYTHON, "patient.py"], "cwd": ".", "start_seconds": 0}
     with house(root, {"patient": patient}, {"patient.py": PATIENT}, started=False) as h:
         h.environment["LOGS_DIRECTORY"] = str(disk)
         h.start()

@@ -22,7 +22,7 @@ from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 class Endless(SocketIOProviderClient):
     made = ended = cancelled = 0
 
-    async def stream(self, size: int):
+    async def stream(self, size):
         try:
             while True:
                 self.made += 1

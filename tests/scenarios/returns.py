@@ -54,7 +54,11 @@ def all_come_back(root: Path, *, providers: int, processes: int, rounds: int) ->
     names = [f"external{number}" for number in range(providers)]
     url = f"http://localhost:{free_port()}"
     settings = {"default_server_url": url}
-    with house(root, {}, {"externals.py": EXTERNALS}, settings=settings) as h, ExitStack() as helpers:
+    with (
+        # A daemon that is back at once meets them all at their first attempt.
+        house(root, {}, {"externals.py": EXTERNALS}, settings=settings, foreground=True) as h,
+        ExitStack() as helpers,
+    ):
         printed = [root / f"printed{number}" for number in range(processes)]
         for number, path in enumerate(printed):
             helpers.enter_context(_externals(h, url, names[number::processes], path))

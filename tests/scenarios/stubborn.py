@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.house import House, house
+from tests.house import PYTHON, House, house
 from tests.observer import Observer, observed
 from tests.scenarios.common import AT_ONCE, all_are, becomes, room, views
 
@@ -89,7 +89,7 @@ class Families:
         environment = "cleared" if cleared else "inherited"
         self.providers: dict[str, dict[str, Any]] = {
             name: {
-                "command": ["python3", "-SE", "stubborn.py", self.numbers[name], environment, *manners],
+                "command": [*PYTHON, "stubborn.py", self.numbers[name], environment, *manners],
                 "cwd": ".",
                 "start_seconds": 0,
                 "stop": {"timeout": GRACE},

@@ -40,19 +40,19 @@ class Subject(SocketIOProviderClient):
     async def get(self):
         return self.value
 
-    async def count(self, call: int):
+    async def count(self, call):
         with (HERE / "calls").open("a") as calls:
             print(call, file=calls)
         return self.value
 
-    async def hold(self, until: str):
+    async def hold(self, until):
         await there(until)
         return self.value
 
-    async def say(self, size: int):
+    async def say(self, size):
         print("x" * size, flush=True)
 
-    async def stream(self, until: str):
+    async def stream(self, until):
         yield self.value
         await there(until)
         yield self.value
@@ -91,7 +91,7 @@ def argv(pid: int | None) -> list[str]:
 class Steady(threading.Thread):
     """Calls a provider, one call after the other, as long as its `with` lasts; then none may have failed."""
 
-    def __init__(self, h: House, provider: str, pause: float = 0.005) -> None:
+    def __init__(self, h: House, provider: str, pause: float = 0.01) -> None:
         super().__init__(daemon=True)
         self._house, self._provider, self._pause = h, provider, pause
         self._enough = threading.Event()
