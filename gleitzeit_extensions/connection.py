@@ -175,7 +175,8 @@ class Connection:
         host = urlsplit(self._provider.server_url).hostname or ""
         if _is_this_machine(host):
             return places.local_token() or ""
-        return os.environ.get("GLEITZEIT_TOKEN", "")  # this machine's token is no business of another machine
+        # this machine's token is no business of another machine
+        return os.environ.get("GLEITZEIT_TOKEN", "").strip()
 
     def _own(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)

@@ -58,7 +58,7 @@ def token_file(control: str) -> str:
 
 def local_token(given: str | None = None) -> str | None:
     """`$GLEITZEIT_TOKEN`, else the token of this machine's daemon if there is one that this user may read."""
-    if token := os.environ.get("GLEITZEIT_TOKEN"):
+    if token := os.environ.get("GLEITZEIT_TOKEN", "").strip():
         return token
     try:
         with open(token_file(control_socket(given)), encoding="ascii") as file:

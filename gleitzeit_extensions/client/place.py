@@ -36,7 +36,7 @@ class Place:
 
     @classmethod
     def find(cls, url: str | None, token: str | None, verify: str | None) -> Place:
-        """Without an URL the daemon of this machine. Raises InvalidRequest for what is no URL."""
+        """Without an URL the daemon of this machine. Raises InvalidRequest for what is no URL or no token."""
         if url is None:
             return cls(path=places.control_socket())
         try:
@@ -50,7 +50,7 @@ class Place:
             scheme=parts.scheme,
             host=parts.hostname,
             port=port or PORTS[parts.scheme],
-            token=token or os.environ.get("GLEITZEIT_TOKEN", ""),
+            token=_token(token or os.environ.get("GLEITZEIT_TOKEN", "")),
             verify=verify or "",
         )
 
@@ -109,6 +109,15 @@ def watched(stream: socket.socket) -> socket.socket:
     for option, value in PROBES:
         stream.setsockopt(socket.IPPROTO_TCP, option, value)
     return stream
+
+
+def _token(given: str) -> str:
+    """As it was read from a file, with the end of its line."""
+    token = given.strip()
+    if token.isascii() and token.isprintable():
+        return token
+    # Never the token itself: errors end in logs.
+    raise InvalidRequest("invalid_request", "the token has a character that no token has")
 
 
 def _no_url(url: str) -> InvalidRequest:

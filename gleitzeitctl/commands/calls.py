@@ -1,15 +1,19 @@
 """`providers invoke` and `providers stream`: call a method of whoever has a name."""
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from gleitzeit_extensions.protocol import CallError
-from gleitzeitctl.complaint import misuse, seconds
+from gleitzeitctl.complaint import misuse
 from gleitzeitctl.render import as_json
 from gleitzeitctl.session import Session
+
+LONGEST_SHOWN = 100
+"""Characters of wrong arguments that are repeated."""
 
 GRACE = 5.0
 """Seconds that the daemon has beyond a call's deadline to say that it passed."""
@@ -20,7 +24,8 @@ Name = Annotated[
 ]
 Method = Annotated[str, typer.Argument(metavar="METHOD", help="What to call.")]
 Args = Annotated[
-    str, typer.Option("--args", metavar="JSON", help="The method's arguments, as a JSON object.")
+    str,
+    typer.Option("--args", metavar="JSON", help="Its arguments, as a JSON object; - reads it from stdin."),
 ]
 Timeout = Annotated[
     float | None,
@@ -122,20 +127,22 @@ def in_words(frames: Iterator[dict[str, Any]]) -> Iterator[str]:
 def _body(name: str, method: str, args: str, timeout: float | None, **options: object) -> dict[str, Any]:
     """The body of a call, without the options that were not given."""
     if not name:
-        raise misuse("the name of whom to call is missing")
-    given = {"timeout": seconds(timeout), **options}
-    wanted = {option: value for option, value in given.items() if value not in (None, False)}
-    return {"target": name, "method": method, "args": _object(args), **wanted}
+        example = """for example --args '{"a": 5, "b": 3}'"""
+    raise misuse(f"--args takes a JSON object, not {what or 'nothing'}{why}: {example}")
 
 
 def _object(given: str) -> dict[str, Any]:
+    why = ""
     try:
-        value = json.loads(given, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        value = None
-    if isinstance(value, dict):
-        return value
-    raise misuse(f"""--args takes a JSON object, not {given}: for example --args '{{"a": 5, "b": 3}}'""")
+        value = json.loads(sys.stdin.read() if given == "-" else given, parse_constant=_no_constant)
+        if isinstance(value, dict):
+            return value
+    except (ValueError, RecursionError) as exc:
+        why = f" ({exc})"
+    what = given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}..."
+    raise misuse(
+        f"""--args takes a JSON object, not {what or "nothing"}{why}: for example --args '{{"a": 5, "b": 3}}'"""
+    )
 
 
 def _no_constant(name: str) -> NoReturn:

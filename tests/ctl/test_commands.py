@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.ctl.conftest import ROOT, Ctl
+from tests.ctl.conftest import Ctl
 from tests.ctl.fake_daemon import FakeDaemon, Request, ndjson, refusal, reply
+from tests.warm import ROOT
 
 CALCULATOR = {
     "name": "calculator",
@@ -308,6 +309,13 @@ def test_arguments_that_are_no_object_are_a_mistake_of_the_caller(
     assert (done.returncode, done.stdout, daemon.requests) == (2, "", [])
     assert done.stderr.startswith(f"gleitzeitctl: --args takes a JSON object, not {given[:50]}")
     assert """for example --args '{"a": 5, "b": 3}'""" in done.stderr
+    assert len(done.stderr) < 400
+
+
+def test_what_is_wrong_with_the_arguments_is_said(daemon: FakeDaemon, ctl: Ctl) -> None:
+    done = ctl("providers", "invoke", "calculator", "add", "--args", '{"a": 5,}')
+
+    assert "line 1 column 9" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from gleitzeitctl.edge import complain
-from tests.ctl.conftest import ROOT, Ctl
+from tests.ctl.conftest import Ctl
+from tests.warm import ROOT
 
 GOOD = """\
 global:

@@ -37,6 +37,7 @@ from gleitzeit_extensions.client import (
     Unreachable,
 )
 from gleitzeit_extensions.client import request as client_request
+from gleitzeit_extensions.client.place import Place
 from gleitzeit_extensions.protocol import CODES, CallError
 from tests.ctl.fake_daemon import FakeDaemon, chunk, fake_daemon, ndjson, reply, says
 from tests.sdk.daemons import asynchronously, certificate, synchronously, tcp_server
@@ -335,3 +336,16 @@ def test_the_synchronous_client_loads_no_loop_and_no_http_library() -> None:
     code = "from gleitzeit_extensions.client import SyncClient, Client; SyncClient(); Client()"
 
     assert loaded(code).isdisjoint(HEAVY | {"asyncio", "concurrent"})
+
+
+def test_a_token_is_taken_as_it_stands_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen to fail: the end of the line was an error that printed the token."""
+    monkeypatch.setenv("GLEITZEIT_TOKEN", "gz_secret\n")
+    for token in (None, " gz_secret\n"):
+        assert Place.find("http://h", token, None).headers == {"Authorization": "Bearer gz_secret"}
+
+
+def test_a_token_that_cannot_be_one_is_refused_and_not_repeated() -> None:
+    with pytest.raises(InvalidRequest, match="the token has a character that no token has") as refused:
+        Place.find("http://h", "gz_sec\nret", None)
+    assert "sec" not in str(refused.value)

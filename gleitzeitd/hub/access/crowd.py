@@ -109,7 +109,7 @@ class Crowd:
             guest.scope.cancel()
 
     def make_room(self, runner: web.AppRunner) -> bool:
-        """For whoever comes next: this one is turned away, since what is left is kept for the control socket."""
+        """For whoever comes next: this one is turned away, as the rest is kept for the control socket."""
         shed(runner, self._busy)
         return False
 
