@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from gleitzeit_extensions.protocol import CallError
-from gleitzeitctl.complaint import misuse
+from gleitzeitctl.complaint import misuse, seconds
 from gleitzeitctl.render import as_json
 from gleitzeitctl.session import Session
 
@@ -25,7 +25,7 @@ Name = Annotated[
 Method = Annotated[str, typer.Argument(metavar="METHOD", help="What to call.")]
 Args = Annotated[
     str,
-    typer.Option("--args", metavar="JSON", help="Its arguments, as a JSON object; - reads it from stdin."),
+    typer.Option("--args", metavar="JSON", help="Its arguments as a JSON object; - reads it from stdin."),
 ]
 Timeout = Annotated[
     float | None,
@@ -127,8 +127,10 @@ def in_words(frames: Iterator[dict[str, Any]]) -> Iterator[str]:
 def _body(name: str, method: str, args: str, timeout: float | None, **options: object) -> dict[str, Any]:
     """The body of a call, without the options that were not given."""
     if not name:
-        example = """for example --args '{"a": 5, "b": 3}'"""
-    raise misuse(f"--args takes a JSON object, not {what or 'nothing'}{why}: {example}")
+        raise misuse("the name of whom to call is missing")
+    given = {"timeout": seconds(timeout), **options}
+    wanted = {option: value for option, value in given.items() if value not in (None, False)}
+    return {"target": name, "method": method, "args": _object(args), **wanted}
 
 
 def _object(given: str) -> dict[str, Any]:
@@ -140,9 +142,8 @@ def _object(given: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as exc:
         why = f" ({exc})"
     what = given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}..."
-    raise misuse(
-        f"""--args takes a JSON object, not {what or "nothing"}{why}: for example --args '{{"a": 5, "b": 3}}'"""
-    )
+    example = """for example --args '{"a": 5, "b": 3}'"""
+    raise misuse(f"--args takes a JSON object, not {what or 'nothing'}{why}: {example}")
 
 
 def _no_constant(name: str) -> NoReturn:
