@@ -5,11 +5,9 @@ Pure. Whether one of them can take the call now is not asked here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
 
 
 class By(StrEnum):
@@ -133,7 +131,7 @@ def _found(how: How, name: str, offered: list[Offering], owners: Mapping[str, st
 def _longest(name: str, offered: list[Offering]) -> str:
     """The pattern that says most of the name, with the longest beginning of two that say as much."""
     patterns = {model for o in offered for model in o.models if is_pattern(model)}
-    fitting = [pattern for pattern in patterns if _regex(pattern).fullmatch(name)]
+    fitting = [pattern for pattern in patterns if _fits(name, pattern)]
     return min(fitting, key=_vagueness, default="")
 
 
@@ -141,6 +139,15 @@ def _vagueness(pattern: str) -> tuple[int, int, str]:
     return (pattern.count("*") - len(pattern), -pattern.index("*"), pattern)
 
 
-@lru_cache(maxsize=1024)
-def _regex(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+def _fits(name: str, pattern: str) -> bool:
+    # A regular expression would try every way to share the name among many stars.
+    beginning, *parts, ending = pattern.split("*")
+    at, end = len(beginning), len(name) - len(ending)
+    if at > end or not (name.startswith(beginning) and name.endswith(ending)):
+        return False
+    for part in parts:
+        at = name.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True

@@ -44,6 +44,7 @@ class Attempts:
         self.registration: Registration | None = None
         """Who has it now."""
         self.began = anyio.current_time()
+        self._has_begun = False
         self.given = math.inf
         """When whoever has it was given it."""
 
@@ -53,7 +54,10 @@ class Attempts:
 
     async def begin(self, call: Call, until: float) -> Registration:
         """Have the call placed before `until`, and written to whom it is placed with. Raises CallError."""
-        wish = Wish(call, self._target, until, self._request.session, self._tried, self._has_way_out)
+        request = self._request
+        # What is streamed may have a name of its own that is on no list.
+        method = "" if self._streamed else request.method
+        wish = Wish(call, self._target, until, request.session, method, self._tried, self._has_way_out)
         asked = anyio.current_time()
         placed = await self._desk.line.place(wish)
         registration = placed.registration
@@ -87,6 +91,15 @@ class Attempts:
         if self._error is None:
             self._desk.budgets.called(name, self.given)
 
+    def begun(self) -> None:
+        """The first part of the answer is there; the rest may take long."""
+        if self.registration is not None:
+            now = anyio.current_time()
+            self.registration.answered_in(now - self.given)
+            if judgement.begun(self.registration, now):
+                self._desk.line.stands(self.registration.name)
+        self._has_begun = True
+
     def answered(self) -> None:
         """The request is done."""
         if self.registration is not None:
@@ -104,8 +117,11 @@ class Attempts:
         if call is None or registration is None:
             return
         now = anyio.current_time()
-        changed = judgement.given_up(registration, now - self.given, now, late=now >= self._deadline)
-        self._desk.cancel(registration, call, "deadline" if now >= self._deadline else "caller_gone")
+        is_late = now >= self._deadline
+        # A stream whose caller had enough of it in that time did not fail.
+        late = is_late and not self._has_begun
+        changed = judgement.given_up(registration, now - self.given, now, late=late)
+        self._desk.cancel(registration, call, "deadline" if is_late else "caller_gone")
         if changed:
             self._desk.line.stands(registration.name)
 

@@ -45,7 +45,7 @@ class Desk:
         """Write a call to whom it was placed with. Raises CallError when it cannot be written."""
         registration, model = placed
         offer = registration.offer
-        if offer.closed and not call.stream and request.method not in offer.method_names:
+        if not call.stream and not offer.may_have(request.method):
             known = ", ".join(sorted(offer.method_names)) or "none"
             sentence = f'"{offer.name}" has no method "{request.method}": it has {known}'
             raise CallError("not_found.method", sentence)

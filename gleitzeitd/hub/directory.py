@@ -18,6 +18,8 @@ from gleitzeitd.hub.standings import Standings
 
 CLOSE = 3
 """Names that somebody is offered who asked for one that nobody has."""
+FEW = 1000
+"""Names that are compared with it: every call would wait while more are."""
 
 
 class Directory:
@@ -77,7 +79,8 @@ class Directory:
         if target.by in (By.PROVIDER, By.TARGET) and target.name in self.disabled:
             return CallError("no_instance", f'"{target.name}" is disabled in the config file')
         code, sentence, see = MISSING[target.by]
-        close = difflib.get_close_matches(target.name, set(self._names(target.by)), n=CLOSE)
+        names = set(self._names(target.by))
+        close = difflib.get_close_matches(target.name, names, n=CLOSE) if len(names) <= FEW else []
         quoted = [f'"{name}"' for name in close]
         hint = f" (did you mean {' or '.join(quoted)}?)" if close else f': see "gleitzeitctl providers {see}"'
         return CallError(code, sentence.format(target.name) + hint + self._silent(target.by))
@@ -157,7 +160,8 @@ class Directory:
 
     def heard(self, registration: Registration) -> None:
         """It said what it offers."""
-        if not registration.is_external:
+        # Of an instance that is at its last calls, no other life will offer this.
+        if not registration.is_external and registration.instance in self.standings.owners:
             said = self._said.setdefault(registration.name, {})
             said[registration.instance] = registration.offer
         self._offer(registration.name)
@@ -170,10 +174,11 @@ class Directory:
             del self._named[name][sid]
             if not self._named[name]:
                 del self._named[name]
-        rest = self.registrations(registration.instance)
-        if rest and not registration.is_external:
+        rest = [one for one in self.registrations(registration.instance) if not one.is_external]
+        said = self._said.get(registration.name, {})
+        if rest and registration.instance in said:
             # What one life said that failed to take the place of another is not to be waited for.
-            self._said[registration.name][registration.instance] = rest[0].offer
+            said[registration.instance] = rest[0].offer
         self._offer(registration.name)
         return registration
 

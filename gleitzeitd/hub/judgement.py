@@ -52,6 +52,15 @@ def failed(registration: Registration, error: CallError, seconds: float, now: fl
     return _says_otherwise(before, registration.breaker)
 
 
+def begun(registration: Registration, now: float) -> bool:
+    """The first part of an answer came, which is all that a probe is for. As `answered`."""
+    before = registration.breaker
+    if not before.is_probed:
+        return False
+    registration.breaker = after_success(before, now)
+    return True
+
+
 def given_up(registration: Registration, seconds: float, now: float, *, late: bool) -> bool:
     """Nobody waits for its answer any more, `late`: since its time was over. As `answered`."""
     usual = registration.holding * SLOW

@@ -43,6 +43,10 @@ class Offer:
     repeatable: frozenset[str] = frozenset()
     """The methods that it says are idempotent."""
 
+    def may_have(self, method: str) -> bool:
+        """Whether it has the method, or did not say that it has no others than those it named."""
+        return not self.closed or method in self.method_names
+
     @classmethod
     def read(cls, data: object) -> Offer:
         """Raises CallError `invalid_request` with what is wrong."""

@@ -17,6 +17,8 @@ class Limits:
     """Seconds that a call has to end once it was cancelled."""
     times: int = 3
     """Calls of one connection that outlive it, until the provider is replaced."""
+    memory: float = 600.0
+    """Seconds without another, after which they are forgotten."""
     stuck: float = 60.0
     """Seconds that every slot may be held by cancelled calls, be they such as cannot be interrupted."""
 
@@ -46,7 +48,10 @@ class Patience:
         asyncio.get_running_loop().call_later(later, self._after_long, registration, call)
         if call.lingers:
             return
-        registration.outlived += 1
+        now = asyncio.get_running_loop().time()
+        if now - registration.outlived_at > limits.memory:
+            registration.outlived = 0
+        registration.outlived, registration.outlived_at = registration.outlived + 1, now
         if registration.outlived >= limits.times:
             what = f"{registration.outlived} calls went on for more than {limits.grace:g} s"
             self._replace(registration, f"{what} after they were cancelled")

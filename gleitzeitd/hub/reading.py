@@ -109,8 +109,7 @@ class Reading:
         now, provider = anyio.current_time(), self._attempts.provider
         if not self.frames:
             self._desk.meter.first_chunk(provider, now - self._began)
-            if self._attempts.registration is not None:
-                self._attempts.registration.answered_in(now - self._attempts.given)
+            self._attempts.begun()
         self.frames += 1
         self._desk.meter.items(provider, len(items))
 

@@ -16,6 +16,8 @@ from gleitzeitd.hub.offers import Offer
 Emit = Callable[[str, Any], Coroutine[Any, Any, None]]
 RECENT = 0.2
 """The share of the newest call in a moving average."""
+UNUSUAL = 4
+"""Times the usual time that one call may count for at most."""
 
 
 class Registration:
@@ -43,7 +45,9 @@ class Registration:
         self.since = asyncio.get_running_loop().time()
         self.calls: dict[str, Call] = {}
         self.outlived = 0
-        """Calls that went on long after they were cancelled."""
+        """Calls that went on long after they were cancelled, until it behaved well for a while."""
+        self.outlived_at = 0.0
+        """When the last of them did; by the loop's clock."""
         self.given = 0
         """The number of the last call that it was given."""
         self.latency = 0.0
@@ -102,6 +106,9 @@ class Registration:
 
     def held_for(self, seconds: float) -> None:
         """Count the time that a call held its slot."""
+        if self.holding:
+            # A stream of an hour says little of how long the others take.
+            seconds = min(seconds, self.holding * UNUSUAL)
         self.holding += (seconds - self.holding) * (RECENT if self.holding else 1.0)
 
     def result(self, data: Mapping[str, Any]) -> bool:

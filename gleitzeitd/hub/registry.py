@@ -179,13 +179,14 @@ class Registry:
     def set_ready(self, registration: Registration, ready: bool, reason: str = "") -> None:
         """It said whether it is to be called."""
         registration.ready, registration.why_not_ready = ready, reason
-        self.line.freed(registration)
+        self.line.stands(registration.name)
         if registration.grant.instance is not None:
             self.facts.said(registration.grant.instance, registration.grant.generation, ready, reason)
 
     def set_degraded(self, registration: Registration, degraded: bool) -> None:
-        registration.degraded = degraded
-        self.line.freed(registration)
+        if registration.degraded is not degraded:
+            registration.degraded = degraded
+            self.line.stands(registration.name)
 
     def answered(self, registration: Registration) -> None:
         """One of its calls is over."""

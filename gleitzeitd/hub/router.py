@@ -71,7 +71,8 @@ class Router:
                 result = await call.answer()
             except CallError as exc:
                 await attempts.failed(exc)
-            except anyio.get_cancelled_exc_class():
+            except BaseException:
+                # Whatever it is, be it a mistake of ours: the slot is not to stay taken.
                 attempts.leave()
                 raise
             else:

@@ -39,6 +39,8 @@ class Route:
     strategy: Strategy = Strategy.LEAST_BUSY
     limit: int = 0
     """Calls that may wait in the name of `lead`."""
+    is_mixed: bool = False
+    """Not all of `places` say that they have the same methods."""
 
     @property
     def models(self) -> Mapping[str, str]:
@@ -49,13 +51,18 @@ class Route:
         return provider in self.models or provider in self.undecided
 
     def choose(
-        self, session: str, tried: tuple[Registration, ...], now: float, random: Random
+        self, session: str, method: str, tried: tuple[Registration, ...], now: float, random: Random
     ) -> Registration | None:
-        """The best that can take a call now; one that was tried already only when there is no other."""
-        free = [registration for registration in self.places if registration.has_room(now)]
+        """The best that can take a call of a method now; one that was tried already only when there is no
+        other. A method that nobody has is anybody's, who will say so."""
+        places = self._having(method) if self.is_mixed and method else self.places
+        free = [registration for registration in places if registration.has_room(now)]
         if tried and len(free) > 1:
             free = [registration for registration in free if registration not in tried] or free
         return pick(free, self.strategy, session, random) if free else None
+
+    def _having(self, method: str) -> tuple[Registration, ...]:
+        return tuple(place for place in self.places if place.offer.may_have(method)) or self.places
 
 
 class Routes:
@@ -83,8 +90,7 @@ class Routes:
         """Something of a provider did: what it offers, who is connected, or how it is to be called."""
         offering, owners = self._directory.offering(provider), self._directory.standings.owners
         for target, route in [*self._routes.items()]:
-            found = resolve(target, (offering,), owners) if offering else None
-            if route.concerns(provider) or (found and provider in found.models):
+            if route.concerns(provider) or (offering and _may_answer(target, route, offering, owners)):
                 del self._routes[target]
 
     def _make(self, target: Target) -> Route:
@@ -103,15 +109,17 @@ class Routes:
             lead = next(iter(waiting), "")
             return Route(target, None, lead, undecided=waiting, limit=self._limit(waiting))
         lead = min(resolution.providers, key=lambda name: (directory.routing(name).priority, name))
+        places = tuple(r for name in resolution.providers for r in self._places(resolution, name))
         return Route(
             target,
             resolution,
             lead,
-            tuple(r for name in resolution.providers for r in self._places(resolution, name)),
+            places,
             tuple(hope for name in resolution.providers for hope in self._hopes(resolution, name)),
             (),
             directory.routing(lead).strategy,
             self._limit(resolution.providers),
+            len({place.offer.method_names if place.offer.closed else None for place in places}) > 1,
         )
 
     def _limit(self, providers: tuple[str, ...]) -> int:
@@ -151,6 +159,16 @@ class Routes:
     def _is_offered(self, model: str, provider: str) -> bool:
         offering = self._directory.offering(provider)
         return offering is not None and _matches(offering.models, model)
+
+
+def _may_answer(target: Target, route: Route, offering: Offering, owners: Mapping[str, str]) -> bool:
+    """Whether a provider that is not on a route may be from now on."""
+    if target.by is By.PROVIDER:
+        return offering.provider in (target.name, owners.get(target.name))
+    if route.resolution is None and not offering.is_known:
+        return True
+    found = resolve(target, (offering,), owners)
+    return found is not None and offering.provider in found.models
 
 
 def _has_model(offer: Offer, model: str) -> bool:

@@ -144,3 +144,10 @@ def test_of_the_wildcards_that_match_none_says_more_than_the_one_that_won(
         said = {pattern: len(pattern.replace("*", "")) for pattern in matching}
         assert said[found.pattern] == max(said.values())
         assert found.providers == tuple(sorted(o.provider for o in some if found.pattern in o.models))
+
+
+def test_a_pattern_of_many_stars_costs_no_more_than_its_length() -> None:
+    """Seen to hang with a regular expression."""
+    pattern = "*".join("a" * 60) + "*b"
+    assert resolve(Target(By.MODEL, "a" * 200), [Offering("p", (pattern,))], {}) is None
+    assert resolve(Target(By.MODEL, "a" * 200 + "b"), [Offering("p", (pattern,))], {}) is not None
