@@ -64,6 +64,7 @@ CODES: dict[str, Code] = {
     "not_found.model": Code(404, 4, False),
     "not_found.capability": Code(404, 4, False),
     "not_found.method": Code(404, 4, False),
+    "not_found.token": Code(404, 4, False),
     "conflict": Code(409, 1, False),
     "too_large": Code(413, 1, False),
     "context_too_long": Code(400, 6, False),

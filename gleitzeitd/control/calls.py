@@ -69,6 +69,6 @@ async def _request(request: web.Request) -> Request:
         raise CallError("invalid_request", f"the header {KEY} and the body's `key` differ: one is enough")
     name = request.match_info.get("name")
     target = None if name is None else Target(By.PROVIDER, name)
-    asked = read_request(body, target, asking.caller)
+    asked = read_request(body, target, asking.caller, asking.may_see)
     asking.demand_invoke(asked.target.name)
     return asked

@@ -29,7 +29,7 @@ class OfferRoutes:
         asking.demand_offers()
         target = _target(request)
         asking.demand_see(target.name)
-        explained = self._hub.router.explain(target, request.query.get("session", ""))
+        explained = self._hub.router.explain(target, request.query.get("session", ""), asking.may_see)
         return web.json_response(explained)
 
 

@@ -97,7 +97,7 @@ class Rights:
             return
         if self.visitor is None:
             raise CallError("forbidden", f"{self.asked} is for {PEERS[role]}")
-        raise self.visitor.refusals.counted(CallError("forbidden", f"{self.asked} is for {TOKENS[role]}"))
+        raise self.visitor.refused(CallError("forbidden", f"{self.asked} is for {TOKENS[role]}"))
 
 
 def rights(request: web.Request) -> Rights:

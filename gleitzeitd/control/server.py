@@ -23,11 +23,11 @@ from gleitzeitd.control.exposition import MetricsRoute
 from gleitzeitd.control.health import health
 from gleitzeitd.control.jsonlines import JsonLines, told
 from gleitzeitd.control.logs import Tail
-from gleitzeitd.control.names import chosen
 from gleitzeitd.control.offers import OfferRoutes
 from gleitzeitd.control.peers import rights
 from gleitzeitd.control.reload import Reload
 from gleitzeitd.control.steering import ORDERS, roll, steer
+from gleitzeitd.control.stories import stories
 from gleitzeitd.control.tokens import TokenRoutes
 from gleitzeitd.hub.access.crowd import shed
 from gleitzeitd.hub.access.door import Door
@@ -184,17 +184,10 @@ class Control:
     async def _why(self, request: web.Request) -> web.Response:
         rights(request).demand_look()
         now = anyio.current_time()
-        names = chosen(self._supervisor, request.query.getall("name", ["all"]))
-        instances = [self._supervisor.instances[name] for name in names]
-        connected = self._hub.registry.registrations
-        stories = [
-            views.story(one, connected(one.name), self._failure(one.spec.name), now) for one in instances
-        ]
-        return web.json_response({"instances": stories})
-
-    def _failure(self, provider: str) -> str:
-        failure = self._reload.failures.get(provider)
-        return "" if failure is None else failure.reason
+        failures = {name: failure.reason for name, failure in self._reload.failures.items()}
+        names = request.query.getall("name", ["all"])
+        told = stories(self._supervisor, self._hub, failures, names, now)
+        return web.json_response({"instances": told})
 
     async def _providers(self, request: web.Request) -> web.Response:
         asking = rights(request)
@@ -219,6 +212,11 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except CallError as exc:
         return refused(exc)
+    except web.HTTPMethodNotAllowed as exc:
+        allowed = ", ".join(sorted(exc.allowed_methods))
+        sentence = f"{request.method} {request.path}: {exc.reason}: it takes {allowed}"
+        error = CallError("invalid_request", sentence)
+        return web.json_response({"error": error.wire()}, status=exc.status, headers={"Allow": allowed})
     except web.HTTPException as exc:
         error = CallError("invalid_request", f"{request.method} {request.path}: {exc.reason}")
         return web.json_response({"error": error.wire()}, status=exc.status)

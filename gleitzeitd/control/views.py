@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gleitzeitd.core.outlook import outlook
 from gleitzeitd.core.process import Process, State
 from gleitzeitd.hub.access.tokens import Grant
 from gleitzeitd.hub.explanation import ailment
@@ -58,8 +57,8 @@ def _supervised(
         "generation": process.generation,
         "in_flight": _calls(own),
         "health": _health(own) or _checked(instance),
-        "reason": process.reason or _ailment(own, now),
-        "next_in": _next_in(process, now),
+        "reason": process.reason or ailment_of(own, now),
+        "next_in": next_in(process, now),
         "dropped_output": instance.output.lost,
         "beside": [_beside(other, registrations) for other in beside],
     }
@@ -88,7 +87,7 @@ def _calls(registrations: list[Registration]) -> int:
     return sum(len(registration.calls) for registration in registrations)
 
 
-def _next_in(process: Process, now: float) -> float | None:
+def next_in(process: Process, now: float) -> float | None:
     """Seconds until it is tried again by itself."""
     if process.state not in (State.BACKOFF, State.FATAL) or process.deadline is None:
         return None
@@ -109,20 +108,20 @@ def _external(registration: Registration, now: float) -> View:
         "kind": "external",
         "state": State.RUNNING,
         "ready": registration.is_ready,
-        "pid": registration.pid,
+        "pid": registration.origin.pid,
         "uptime": now - registration.since,
         "restarts": 0,
         "generation": 0,
         "in_flight": len(registration.calls),
         "health": _health([registration]),
-        "reason": _ailment([registration], now),
+        "reason": ailment_of([registration], now),
         "next_in": None,
         "dropped_output": 0,
         "beside": [],
     }
 
 
-def _ailment(registrations: list[Registration], now: float) -> str:
+def ailment_of(registrations: list[Registration], now: float) -> str:
     """Why those that are connected are given no calls; nothing when one of them is."""
     ailments = [ailment(registration, now) for registration in registrations if not registration.draining]
     return ailments[0] if ailments and all(ailments) else ""
@@ -168,28 +167,6 @@ def providers(supervisor: Supervisor, hub: Hub) -> Iterator[View]:
                 "ready": registration.is_ready,
                 "instances": 1,
             }
-
-
-def story(instance: Instance, connected: list[Registration], failure: str, now: float) -> View:
-    """What happened to it, oldest first, and what comes next; `failure`: of what should be in its place."""
-    entries = instance.recorder.entries()
-    view = _supervised(instance, connected, [], now)
-    return {
-        **{key: view[key] for key in ("name", "state", "pid", "generation", "restarts", "reason", "next_in")},
-        "since": now - instance.process.since,
-        "next": outlook(instance.process, now),
-        "failed_replacement": failure,
-        "history": [
-            {
-                "time": entry.time,
-                "generation": entry.generation,
-                "state": entry.state,
-                "what": entry.what,
-                "evidence": list(entry.evidence),
-            }
-            for entry in entries
-        ],
-    }
 
 
 def _offer(name: str, registrations: list[Registration]) -> View:

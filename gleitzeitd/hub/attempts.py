@@ -10,13 +10,13 @@ import anyio
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.core import failover
 from gleitzeitd.core.breaker import called_off
-from gleitzeitd.core.failover import ATTEMPTS, TROUBLES, Next
+from gleitzeitd.core.failover import ATTEMPTS, REFUSED, TROUBLES, Next
 from gleitzeitd.core.targets import By, Target
-from gleitzeitd.hub import judgement
+from gleitzeitd.hub import clock, judgement
 from gleitzeitd.hub.calls import Call, Request
 from gleitzeitd.hub.desk import Desk
-from gleitzeitd.hub.line import Wish
 from gleitzeitd.hub.registration import Registration
+from gleitzeitd.hub.wish import Wish
 
 PAUSE = 0.1
 """Seconds before an instance is given what it just failed, times the attempt."""
@@ -32,6 +32,7 @@ class Attempts:
         self._streamed = streamed
         self._target = request.target
         self._tried: tuple[Registration, ...] = ()
+        self._avoided: frozenset[Registration] = frozenset()
         self._error: CallError | None = None
         self._fallbacks: Mapping[str, tuple[str, ...]] | None = None
         self._fallen: set[str] = set()
@@ -43,7 +44,7 @@ class Attempts:
         self.call: Call | None = None
         self.registration: Registration | None = None
         """Who has it now."""
-        self.began = anyio.current_time()
+        self.began = clock.now()
         self._has_begun = False
         self.given = math.inf
         """When whoever has it was given it."""
@@ -57,13 +58,23 @@ class Attempts:
         request = self._request
         # What is streamed may have a name of its own that is on no list.
         method = "" if self._streamed else request.method
-        wish = Wish(call, self._target, until, request.session, method, self._tried, self._has_way_out)
-        asked = anyio.current_time()
+        wish = Wish(
+            call,
+            self._target,
+            until,
+            request.session,
+            method,
+            self._tried,
+            self._avoided,
+            self._has_way_out,
+            request.may_see,
+        )
+        asked = clock.now()
         placed = await self._desk.line.place(wish)
         registration = placed.registration
         self.number += 1
         self._tried = (*self._tried, registration)
-        self.call, self.registration, self.given = call, registration, anyio.current_time()
+        self.call, self.registration, self.given = call, registration, clock.now()
         try:
             await self._desk.write(self._request, call, placed, self.number)
         except CallError:
@@ -94,7 +105,7 @@ class Attempts:
     def begun(self) -> None:
         """The first part of the answer is there; the rest may take long."""
         if self.registration is not None:
-            now = anyio.current_time()
+            now = clock.now()
             self.registration.answered_in(now - self.given)
             if judgement.begun(self.registration, now):
                 self._desk.line.stands(self.registration.name)
@@ -103,7 +114,7 @@ class Attempts:
     def answered(self) -> None:
         """The request is done."""
         if self.registration is not None:
-            now = anyio.current_time()
+            now = clock.now()
             if not self._streamed:
                 self.registration.answered_in(now - self.given)
             if judgement.answered(self.registration, now - self.given, now):
@@ -116,7 +127,7 @@ class Attempts:
         self.call = self.registration = None
         if call is None or registration is None:
             return
-        now = anyio.current_time()
+        now = clock.now()
         is_late = now >= self._deadline
         # A stream whose caller had enough of it in that time did not fail.
         late = is_late and not self._has_begun
@@ -132,7 +143,7 @@ class Attempts:
         if registration is None or call is None:
             self._reached_nobody(error)
             return
-        now = anyio.current_time()
+        now = clock.now()
         if judgement.failed(registration, error, now - self.given, now):
             self._desk.line.stands(registration.name)
         if call.id in registration.calls and error.code != "protocol":
@@ -142,6 +153,8 @@ class Attempts:
         if step is Next.GIVE_UP or step is Next.FALLBACK:
             self._fall_back(error, step, fallback)
             return
+        if error.code in REFUSED and judgement.retry_after(error) is None:
+            self._avoided |= {registration}
         if error.code in TROUBLES:
             self._desk.budgets.retried(registration.name, now)
             if step is Next.AGAIN:
@@ -179,10 +192,7 @@ class Attempts:
     def _has_others(self, now: float) -> bool:
         """Whether another instance is there that could take it at once or after a while of waiting."""
         places = self._desk.line.routes.to(self._target).places
-        return any(
-            place not in self._tried and place.is_upright and not judgement.is_shut(place, now)
-            for place in places
-        )
+        return any(place not in self._tried and place.is_well(now) for place in places)
 
     def _has_way_out(self, code: str) -> bool:
         """Whether there is somewhere else to go after such an error, so that it need not wait."""
@@ -201,3 +211,4 @@ class Attempts:
         self._left = self.provider
         self._fallen.add(fallback)
         self._error, self._target, self._tried = error, Target(By.TARGET, fallback), ()
+        self._avoided = frozenset()

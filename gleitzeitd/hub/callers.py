@@ -99,7 +99,7 @@ class Callers:
         visitor = self._visitors.get(sid)
         if visitor is None:
             raise CallError("protocol", "this connection has ended")
-        request = read_request(data, caller=visitor.grant.who)
+        request = read_request(data, None, visitor.grant.who, visitor.grant.may_invoke)
         visitor.demand_invoke(request.target.name)
         return request
 

@@ -13,6 +13,10 @@ from gleitzeit_extensions.protocol import WINDOW, CallError, cost, may_send
 from gleitzeitd.core.targets import Target
 
 
+def anything(_: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a caller asks for. `timeout` is in seconds; None means the provider's own."""
@@ -28,6 +32,8 @@ class Request:
     """Whatever has the same key and caller is the same request."""
     caller: str = ""
     """Who asks."""
+    may_see: Callable[[str], bool] = anything
+    """Whether they may know of the provider, model or capability of that name."""
 
     def __str__(self) -> str:
         return f"{self.target} {self.method}"

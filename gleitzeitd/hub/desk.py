@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Callable
 from typing import Any
 
-import anyio
-
-from gleitzeit_extensions.protocol import MAX_FRAME, WINDOW, CallError, Wire
+from gleitzeit_extensions.protocol import WINDOW, CallError, Wire
 from gleitzeitd.core.targets import By
+from gleitzeitd.hub import clock
 from gleitzeitd.hub.budgets import Budgets
 from gleitzeitd.hub.calls import Call, Request
 from gleitzeitd.hub.line import Line, Placed
@@ -21,7 +19,6 @@ from gleitzeitd.hub.registry import Registry
 
 Post = Callable[[Registration, str, Any], None]
 """Sends an event without waiting for it, even from a task that is being cancelled."""
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class Desk:
@@ -63,9 +60,13 @@ class Desk:
         if call.stream:
             frame["credit"] = WINDOW
         if call.deadline < math.inf:
-            frame["deadline_ms"] = max(0, round((call.deadline - anyio.current_time()) * 1000))
-        _check(request, frame)
-        await registration.emit("invoke", frame)
+            frame["deadline_ms"] = max(0, round((call.deadline - clock.now()) * 1000))
+        try:
+            await registration.emit("invoke", frame)
+        except CallError as exc:
+            code = "invalid_request" if exc.code == "protocol" else exc.code
+            sentence = f"the call of {named(request)} cannot be sent: {exc.message}"
+            raise CallError(code, sentence, exc.detail) from exc
 
     def may_repeat(self, request: Request, registration: Registration, *, streamed: bool) -> bool:
         """Whether what was written to it may be written again, there or to another."""
@@ -100,16 +101,3 @@ def named(request: Request) -> str:
 def _for(request: Request) -> str:
     target = request.target
     return f'"{target.name}"' if target.by is By.PROVIDER else str(target)
-
-
-def _check(request: Request, frame: Wire) -> None:
-    """Raises CallError for what would cut the provider's connection instead of reaching it."""
-    try:
-        size = len(_encode(frame))
-    except (TypeError, ValueError, RecursionError) as exc:
-        sentence = f"the arguments for {named(request)} cannot be sent as JSON: {exc}"
-        raise CallError("invalid_request", sentence) from exc
-    if size > MAX_FRAME:
-        most = f"the {MAX_FRAME:,} that one message may have"
-        sentence = f"the call of {named(request)} is {size:,} bytes of JSON, more than {most}"
-        raise CallError("too_large", sentence, {"size": size, "limit": MAX_FRAME})

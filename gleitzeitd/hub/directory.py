@@ -6,12 +6,13 @@ What a provider offered is remembered while its process is away, so that calls w
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from gleitzeit_extensions.protocol import CallError, Wire
 from gleitzeitd.core.spec import Routing, Rules, Spec
 from gleitzeitd.core.targets import By, Offering, Target, is_pattern
+from gleitzeitd.hub.calls import anything
 from gleitzeitd.hub.offers import Offer
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.standings import Standings
@@ -74,20 +75,22 @@ class Directory:
         """What an instance offered when it was connected last."""
         return self._said.get(provider, {}).get(instance)
 
-    def missing(self, target: Target) -> CallError:
-        """Why nobody can be found for a target, with the names that come closest."""
+    def missing(self, target: Target, may_see: Callable[[str], bool] = anything) -> CallError:
+        """Why nobody can be found for a target, with those names that come closest and may be seen."""
         if target.by in (By.PROVIDER, By.TARGET) and target.name in self.disabled:
             return CallError("no_instance", f'"{target.name}" is disabled in the config file')
         code, sentence, see = MISSING[target.by]
         names = set(self._names(target.by))
-        close = difflib.get_close_matches(target.name, names, n=CLOSE) if len(names) <= FEW else []
+        seen = [name for name in names if may_see(name)] if len(names) <= FEW else []
+        close = difflib.get_close_matches(target.name, seen, n=CLOSE)
         quoted = [f'"{name}"' for name in close]
         hint = f" (did you mean {' or '.join(quoted)}?)" if close else f': see "gleitzeitctl providers {see}"'
-        return CallError(code, sentence.format(target.name) + hint + self._silent(target.by))
+        return CallError(code, sentence.format(target.name) + hint + self._silent(target.by, may_see))
 
-    def _silent(self, by: By) -> str:
+    def _silent(self, by: By, may_see: Callable[[str], bool]) -> str:
         """Who might have it, if it had ever come up to say so."""
-        silent = [] if by is By.PROVIDER else [o.provider for o in self.offerings if not o.is_known]
+        unknown = [] if by is By.PROVIDER else [one.provider for one in self.offerings if not one.is_known]
+        silent = [provider for provider in unknown if may_see(provider)]
         if not silent:
             return ""
         return f"; what {', '.join(silent[:CLOSE])} would offer is not known, as it never came up"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 
 from gleitzeit_extensions.protocol import Wire
@@ -19,11 +19,13 @@ from gleitzeitd.hub.routes import Route
 BY_CHANCE = (Strategy.RANDOM, Strategy.WEIGHTED)
 
 
-def explanation(registry: Registry, target: Target, session: str, now: float) -> Wire:
+def explanation(
+    registry: Registry, target: Target, session: str, may_see: Callable[[str], bool], now: float
+) -> Wire:
     """What `gleitzeitctl route` shows. Raises CallError `not_found.*` and `no_instance`."""
     route = registry.line.routes.to(target)
     if route.resolution is None and not route.undecided:
-        raise registry.directory.missing(target)
+        raise registry.directory.missing(target, may_see)
     free = [registration for registration in route.places if registration.has_room(now)]
     ranks = {one: at for at, one in enumerate(ranked(free, route.strategy, session, Random()), 1)}
     order = sorted(route.places, key=lambda one: ranks.get(one, len(ranks) + 1))

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.core.breaker import (
-    CLOSED,
     FAULTS,
     LONGEST_REFUSAL,
     REFUSALS,
@@ -15,7 +14,6 @@ from gleitzeitd.core.breaker import (
     after_failure,
     after_success,
     called_off,
-    is_open,
     refused,
 )
 from gleitzeitd.hub.registration import Registration
@@ -84,11 +82,6 @@ def _until(breaker: Breaker, now: float, wanted: float | None) -> Breaker:
     if wanted is None:
         return breaker
     return replace(breaker, until=max(breaker.until, now + min(wanted, LONGEST_REFUSAL)))
-
-
-def is_shut(registration: Registration, now: float) -> bool:
-    """Whether its breaker lets no call through now."""
-    return registration.breaker is not CLOSED and is_open(registration.breaker, now)
 
 
 def _says_otherwise(before: Breaker, after: Breaker) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import anyio
 
 from gleitzeit_extensions.protocol import CallError
+from gleitzeitd.hub import clock
 from gleitzeitd.hub.calls import Request
 
 MOST = 10_000
@@ -112,7 +113,7 @@ class Keys:
             del self._running[key]
 
     def _remember(self, key: Key, found: bytes, result: Any) -> None:
-        until = asyncio.get_running_loop().time() + SECONDS
+        until = clock.now() + SECONDS
         if earlier := self._finished.pop(key, None):
             self._bytes -= earlier.size
         self._finished[key] = Finished(found, result, _size(result), until)
@@ -121,7 +122,7 @@ class Keys:
             self._drop_first()
 
     def _drop_old(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = clock.now()
         while self._finished and next(iter(self._finished.values())).until <= now:
             self._drop_first()
 

@@ -13,18 +13,24 @@ from typing import NamedTuple
 
 from gleitzeitd.core.breaker import CLOSED, called_off, is_open, opens_at, probing
 from gleitzeitd.core.targets import Target
-from gleitzeitd.hub.calls import Call
+from gleitzeitd.hub import clock
 from gleitzeitd.hub.directory import Directory
 from gleitzeitd.hub.prospects import Prospects
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.routes import Route, Routes
+from gleitzeitd.hub.wish import Wish
 
 LATE = 0.001
 """Seconds that the loop's timers may be early by, and more."""
 
 
-Lane = tuple[Target, str]
-"""What calls ask for that wait in one queue: a target, and a method where not all who answer have it."""
+class Lane(NamedTuple):
+    """What calls have in common that wait in one queue: whoever can take one of them can take all."""
+
+    target: Target
+    method: str
+    """Where not all who answer have it; else ""."""
+    avoided: frozenset[Registration]
 
 
 class Placed(NamedTuple):
@@ -33,23 +39,6 @@ class Placed(NamedTuple):
     registration: Registration
     model: str
     """The name by which it knows the model that the call is for; "" when it is for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A call that is to be given to somebody."""
-
-    call: Call
-    target: Target
-    until: float
-    """When nobody waits for a place any more."""
-    session: str = ""
-    method: str = ""
-    """What it is for, when only those can answer who have that; "": anybody."""
-    tried: tuple[Registration, ...] = ()
-    """Who had the request before."""
-    has_way_out: Callable[[str], bool] = lambda code: False
-    """Whether it has somewhere else to go after an error of that code, and need not wait for breakers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,16 +71,16 @@ class Line:
         return self._waiting
 
     def queued(self, target: Target) -> int:
-        return sum(len(queue) for lane, queue in self._queues.items() if lane[0] == target)
+        return sum(len(queue) for lane, queue in self._queues.items() if lane.target == target)
 
     async def place(self, wish: Wish) -> Placed:
         """Who the call was given to: its slot is held at once. Raises CallError when it will be nobody."""
         # Whatever waits has nowhere to go: a free slot is nobody else's.
-        route, now = self.routes.to(wish.target), asyncio.get_running_loop().time()
+        route, now = self.routes.to(wish.target), clock.now()
         if registration := self._choose(route, wish, now):
             return self._give(wish, route, registration, now)
         ahead = self._waiting[route.lead]
-        error = self._prospects.why_not(route, wish.until, wish.has_way_out, now)
+        error = self._prospects.why_not(route, wish, now)
         if error := error or self._prospects.too_many(route, wish.until, now, ahead):
             raise error
         entry = self._enqueue(wish, route)
@@ -103,10 +92,10 @@ class Line:
             raise
 
     def _choose(self, route: Route, wish: Wish, now: float) -> Registration | None:
-        return route.choose(wish.session, wish.method, wish.tried, now, self._random)
+        return route.choose(wish, now, self._random)
 
     def _enqueue(self, wish: Wish, route: Route) -> Waiting:
-        lane = (wish.target, wish.method if route.is_mixed else "")
+        lane = Lane(wish.target, wish.method if route.is_mixed else "", wish.avoided)
         entry = Waiting(next(self._numbers), wish, lane, route.lead)
         self._queues.setdefault(lane, OrderedDict())[entry.number] = entry
         self._waiting[route.lead] += 1
@@ -143,19 +132,19 @@ class Line:
     def freed(self, registration: Registration) -> None:
         """It may have a free slot: give it to those who have waited longest."""
         while self._queues:
-            now = asyncio.get_running_loop().time()
+            now = clock.now()
             if not registration.has_room(now) or not self._give_oldest(registration, now):
                 return
 
     def fill(self) -> None:
         """Give every free slot away that somebody waits for."""
-        while self._queues and self._give_oldest(None, asyncio.get_running_loop().time()):
+        while self._queues and self._give_oldest(None, clock.now()):
             pass
 
     def _give_oldest(self, by: Registration | None, now: float) -> bool:
         """Whether a call was given to somebody, to `by` if that is named or to a better one for it."""
         oldest: tuple[Waiting, Route, Registration] | None = None
-        for (target, _), queue in self._queues.items():
+        for (target, *_), queue in self._queues.items():
             # Whose caller left is still in the queue until its task runs.
             entry = next((entry for entry in queue.values() if not entry.placed.done()), None)
             if entry is None:
@@ -175,7 +164,7 @@ class Line:
     def changed(self, provider: str) -> None:
         """Who can answer for a provider, or how, is not what it was."""
         self.routes.changed(provider)
-        self._reconsider([lane for lane in self._queues if lane[0] not in self.routes])
+        self._reconsider([lane for lane in self._queues if lane.target not in self.routes])
 
     def renamed(self) -> None:
         """Names mean something else than they did."""
@@ -184,24 +173,23 @@ class Line:
 
     def stands(self, provider: str) -> None:
         """How an instance of a provider stands has changed."""
-        self._reconsider([lane for lane in self._queues if self.routes.to(lane[0]).concerns(provider)])
+        self._reconsider([lane for lane in self._queues if self.routes.to(lane.target).concerns(provider)])
 
     def _reconsider(self, lanes: Iterable[Lane]) -> None:
         """Place who can be placed, and send away who would wait in vain."""
         self.fill()
-        now = asyncio.get_running_loop().time()
+        now = clock.now()
         for lane in lanes:
             # Most changes are of one among several, or for the better: thousands may wait.
-            if lane in self._queues and not self._prospects.are_good(self.routes.to(lane[0]), now):
+            if lane in self._queues and not self._prospects.are_good(self.routes.to(lane.target), now):
                 self._send_away(lane, now)
         self._look_again()
 
     def _send_away(self, lane: Lane, now: float) -> None:
         """Those who would wait in vain."""
-        route = self.routes.to(lane[0])
+        route = self.routes.to(lane.target)
         for entry in [entry for entry in self._queues[lane].values() if not entry.placed.done()]:
-            wish = entry.wish
-            if error := self._prospects.why_not(route, wish.until, wish.has_way_out, now, was_known=True):
+            if error := self._prospects.why_not(route, entry.wish, now, was_known=True):
                 self._remove(entry)
                 entry.placed.set_exception(error)
 
@@ -210,8 +198,8 @@ class Line:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        now = asyncio.get_running_loop().time()
-        for target, _ in self._queues:
+        now = clock.now()
+        for target, *_ in self._queues:
             self._look_again_at(self._opens(self.routes.to(target), now))
 
     def _look_again_at(self, at: float) -> None:
@@ -232,4 +220,4 @@ class Line:
 
     def why_late(self, target: Target) -> str:
         """Why nobody could take a call; nothing when those who could were only busy."""
-        return self._prospects.why_late(self.routes.to(target), asyncio.get_running_loop().time())
+        return self._prospects.why_late(self.routes.to(target), clock.now())

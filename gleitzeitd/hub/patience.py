@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gleitzeit_extensions.protocol import CANCEL_GRACE
+from gleitzeitd.hub import clock
 from gleitzeitd.hub.calls import Call
 from gleitzeitd.hub.registration import Registration
 
@@ -48,7 +49,7 @@ class Patience:
         asyncio.get_running_loop().call_later(later, self._after_long, registration, call)
         if call.lingers:
             return
-        now = asyncio.get_running_loop().time()
+        now = clock.now()
         if now - registration.outlived_at > limits.memory:
             registration.outlived = 0
         registration.outlived, registration.outlived_at = registration.outlived + 1, now

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.core.breaker import is_open, opens_at
@@ -12,6 +11,7 @@ from gleitzeitd.core.targets import By
 from gleitzeitd.hub.directory import Directory
 from gleitzeitd.hub.registration import Registration
 from gleitzeitd.hub.routes import Route
+from gleitzeitd.hub.wish import Wish
 
 
 class Prospects:
@@ -22,13 +22,13 @@ class Prospects:
 
     def are_good(self, route: Route, now: float) -> bool:
         """Whether everybody may wait, as somebody is there who is only busy."""
-        return any(place.is_upright and not is_open(place.breaker, now) for place in route.places)
+        return any(place.is_well(now) for place in route.places)
 
     def why_late(self, route: Route, now: float) -> str:
         """Why nobody could take a call; nothing when those who could were only busy."""
-        upright = [registration for registration in route.places if registration.is_upright]
-        if any(not is_open(registration.breaker, now) for registration in upright):
+        if self.are_good(route, now):
             return ""
+        upright = [registration for registration in route.places if registration.is_upright]
         if upright:
             return _why_open(upright)
         if any(registration.degraded for registration in route.places):
@@ -38,33 +38,22 @@ class Prospects:
         reasons = (self._directory.standings.reason(hope) for hope in route.hopes)
         return next(filter(None, reasons), "it says that it is not ready")
 
-    def why_not(
-        self,
-        route: Route,
-        until: float,
-        has_way_out: Callable[[str], bool],
-        now: float,
-        *,
-        was_known: bool = False,
-    ) -> CallError | None:
-        """None when a call may wait for its place until then.
-
-        `has_way_out(code)`: it has somewhere else to go after such an error, and need not wait for breakers.
-        """
-        standings = self._directory.standings
+    def why_not(self, route: Route, wish: Wish, now: float, *, was_known: bool = False) -> CallError | None:
+        """None when a call may wait for its place."""
+        standings, until = self._directory.standings, wish.until
         if route.resolution is None:
             if any(standings.is_coming(provider, until) for provider in route.undecided):
                 return None
             if was_known and route.target.by is By.PROVIDER:
                 return CallError("no_instance", f"{route.target} is not connected any more")
-            return self._directory.missing(route.target)
+            return self._directory.missing(route.target, wish.may_see)
         upright = [registration for registration in route.places if registration.is_upright]
         shut = [registration for registration in upright if is_open(registration.breaker, now)]
         if len(shut) < len(upright):
             return None
         if shut:
             broken = _broken(route, shut, now)
-            if has_way_out(broken.code):
+            if wish.has_way_out(broken.code):
                 return broken
             if _opens_in_time(shut, until):
                 return None
@@ -86,7 +75,7 @@ class Prospects:
 
     def too_many(self, route: Route, until: float, now: float, ahead: int) -> CallError | None:
         """Why a call is refused at once that would otherwise wait for a free slot, behind `ahead` others."""
-        busy = [r for r in route.places if r.is_upright and not is_open(r.breaker, now)]
+        busy = [place for place in route.places if place.is_well(now)]
         slots, known = sum(r.slots for r in busy), [r.holding for r in busy if r.holding]
         holding = sum(known) / len(known) if known else 0.0
         if ahead >= route.limit:

@@ -128,17 +128,17 @@ class Providers:
             log.info("external provider left", name=registration.name)
 
     async def _register(self, sid: str, data: object = None, *_: object) -> Wire:
+        visitor = self._visitors.get(sid)
+        if visitor is None:
+            return {"ok": False, "error": CallError("protocol", "this connection has ended").wire()}
         try:
-            if sid not in self._visitors:
-                raise CallError("protocol", "this connection has ended")
-            visitor = self._visitors[sid]
             offer = self._registry.offer(sid, visitor.grant, data)
         except CallError as exc:
-            log.warning("registration refused", reason=exc.message)
+            log.warning("registration refused", by=visitor.grant.who, reason=exc.message)
             return {"ok": False, "error": exc.wire()}
         self._replace(visitor.grant, but=sid)
         emit = partial(self._emit_for_reply if offer.reply == "ack" else self._emit, sid)
-        answer = self._registry.register(sid, visitor.grant, visitor.pid, offer, emit)
+        answer = self._registry.register(sid, visitor.grant, visitor.origin, offer, emit)
         registration = self._registry.registration(sid)
         assert registration is not None
         self._watch_anew(registration)

@@ -9,6 +9,7 @@ from typing import Any, Self
 import anyio
 
 from gleitzeit_extensions.protocol import CallError
+from gleitzeitd.hub import clock
 from gleitzeitd.hub.attempts import Attempts
 from gleitzeitd.hub.calls import Request, Stream
 from gleitzeitd.hub.desk import Desk, named
@@ -20,7 +21,7 @@ class Reading:
     def __init__(self, desk: Desk, request: Request) -> None:
         self._desk = desk
         self._request = request
-        self._began = anyio.current_time()
+        self._began = clock.now()
         self._deadline = self._began + (request.timeout or math.inf)
         self._attempts = Attempts(desk, request, self._deadline, streamed=True)
         self._call: Stream | None = None
@@ -88,7 +89,7 @@ class Reading:
     async def _begin(self) -> None:
         call = Stream(self._desk.next_id(), self._deadline)
         patience = self._patience(self._attempts.provider)
-        until = self._deadline if self._request.timeout else anyio.current_time() + patience
+        until = self._deadline if self._request.timeout else clock.now() + patience
         with anyio.move_on_at(until):
             await self._attempts.begin(call, until)
             self._call = call
@@ -106,7 +107,7 @@ class Reading:
         return self._desk.registry.routing(provider).stall_timeout
 
     def _delivered(self, items: list[Any]) -> None:
-        now, provider = anyio.current_time(), self._attempts.provider
+        now, provider = clock.now(), self._attempts.provider
         if not self.frames:
             self._desk.meter.first_chunk(provider, now - self._began)
             self._attempts.begun()
@@ -116,5 +117,5 @@ class Reading:
     def _end(self, code: str) -> None:
         if not self._is_over:
             self._is_over = True
-            seconds = anyio.current_time() - self._began
+            seconds = clock.now() - self._began
             self._desk.meter.ended(self._attempts.provider, "stream", code, seconds)

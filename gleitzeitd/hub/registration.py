@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.core.breaker import CLOSED, Breaker, called_off, is_open
 from gleitzeitd.core.spec import Routing
+from gleitzeitd.hub import clock
+from gleitzeitd.hub.access.credentials import Origin
 from gleitzeitd.hub.access.tokens import Grant
 from gleitzeitd.hub.calls import Call
 from gleitzeitd.hub.offers import Offer
@@ -24,7 +25,7 @@ class Registration:
     """One connection of one provider. Only the hub writes here."""
 
     def __init__(
-        self, sid: str, offer: Offer, grant: Grant, pid: int | None, routing: Routing, emit: Emit
+        self, sid: str, offer: Offer, grant: Grant, origin: Origin, routing: Routing, emit: Emit
     ) -> None:
         self.sid = sid
         self.offer = offer
@@ -33,7 +34,7 @@ class Registration:
         self.grant = grant
         self.instance = grant.instance or offer.name
         """The name of the one process that it is the connection of."""
-        self.pid = pid
+        self.origin = origin
         self.emit = emit
         self.ready = offer.ready
         self.why_not_ready = ""
@@ -42,7 +43,7 @@ class Registration:
         self.degraded = False
         self.fit = True
         self.health: Mapping[str, Any] | None = None
-        self.since = asyncio.get_running_loop().time()
+        self.since = clock.now()
         self.calls: dict[str, Call] = {}
         self.outlived = 0
         """Calls that went on long after they were cancelled, until it behaved well for a while."""
@@ -88,6 +89,10 @@ class Registration:
     def is_upright(self) -> bool:
         """Whether it would be given calls if it had a free slot and did not fail."""
         return self.is_ready and not self.draining
+
+    def is_well(self, now: float) -> bool:
+        """Whether it would be given calls now if it had a free slot."""
+        return self.is_upright and (self.breaker is CLOSED or not is_open(self.breaker, now))
 
     def has_room(self, now: float) -> bool:
         """Whether it may be given one more call."""

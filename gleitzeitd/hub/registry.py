@@ -9,9 +9,11 @@ from typing import Any
 
 from gleitzeit_extensions.protocol import MAX_FRAME, PROTO, WINDOW, CallError, Wire
 from gleitzeitd.core.process import ALIVE, State
-from gleitzeitd.core.spec import NAME_RULE, Routing, Spec, is_name
+from gleitzeitd.core.spec import Routing, Spec
 from gleitzeitd.core.standing import Standing
 from gleitzeitd.core.targets import By, Target
+from gleitzeitd.hub.access.credentials import Origin
+from gleitzeitd.hub.access.naming import demand_name
 from gleitzeitd.hub.access.tokens import Grant, Tokens
 from gleitzeitd.hub.calls import LostError
 from gleitzeitd.hub.directory import Directory
@@ -123,19 +125,17 @@ class Registry:
     def offer(self, sid: str, grant: Grant, data: object) -> Offer:
         """What this connection offers, when it may. Raises CallError."""
         offer = Offer.read(data)
-        self._permit(offer.name, grant)
+        demand_name(offer.name, grant, self.spec_of(grant), is_ours=offer.name in self.specs)
         earlier = self.registration(sid)
         if earlier is not None:
             raise CallError("conflict", f'this connection is registered as "{earlier.name}" already')
         return offer
 
-    def register(
-        self, sid: str, grant: Grant, pid: int | None, offer: Offer, emit: Emit
-    ) -> Mapping[str, Any]:
+    def register(self, sid: str, grant: Grant, origin: Origin, offer: Offer, emit: Emit) -> Mapping[str, Any]:
         """Take a registration in; the acknowledgement."""
         life = self._lives.get(grant)
         routing = life.spec.routing if life else self.routing(offer.name)
-        registration = Registration(sid, offer, grant, pid, routing, emit)
+        registration = Registration(sid, offer, grant, origin, routing, emit)
         if life is not None:
             _heed(registration, life.standing)
             if life.last is not None:
@@ -146,25 +146,6 @@ class Registry:
         if grant.instance is not None:
             self.facts.registered(grant.instance, grant.generation, offer.ready)
         return {"ok": True, "session": sid, "proto": PROTO, "max_frame": MAX_FRAME, "window": WINDOW}
-
-    def _permit(self, name: str, grant: Grant) -> None:
-        spec = self.spec_of(grant)
-        if grant.instance is not None and spec is None:
-            raise CallError("protocol", "the life that this token was for has ended")
-        if spec is not None and name != spec.name:
-            raise CallError(
-                "forbidden",
-                f'this process is "{spec.name}" in the config file but registers as "{name}"',
-            )
-        if not is_name(name):
-            raise CallError("invalid_request", f"a provider's name is made of {NAME_RULE}")
-        if spec is None and not grant.may_provide(name):
-            sentence = f'this token may not provide "{name}": it needs the scope provide:{name}'
-            raise CallError("forbidden", sentence)
-        if spec is None and name in self.specs and not grant.may_join(name):
-            command = f"gleitzeitctl token create NAME --scope provide:{name}"
-            sentence = f'"{name}" is run by this daemon: disable it, or create a token to join it with'
-            raise CallError("forbidden", f'{sentence}: "{command}"')
 
     def of(self, grant: Grant) -> list[Registration]:
         """The connections of a generation."""

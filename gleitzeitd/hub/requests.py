@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gleitzeit_extensions.protocol import CallError, Wire
@@ -13,8 +14,9 @@ LONGEST = 200
 LONGEST_TIMEOUT = 86400.0
 
 
-def read_request(data: Wire, target: Target | None = None, caller: str = "") -> Request:
-    """The request that `caller` sent; `target` is given where something else than `data` names it.
+def read_request(data: Wire, target: Target | None, caller: str, may_see: Callable[[str], bool]) -> Request:
+    """The request that `caller` sent, who may know of the names that `may_see` says; `target` is given where
+    something else than `data` names it.
 
     Raises CallError `invalid_request`, and `not_found.method` for private names.
     """
@@ -36,6 +38,7 @@ def read_request(data: Wire, target: Target | None = None, caller: str = "") -> 
         _text("session", data.get("session")),
         _text("key", data.get("key")),
         caller,
+        may_see,
     )
 
 

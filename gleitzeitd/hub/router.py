@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
-
-import anyio
 
 from gleitzeit_extensions.protocol import CallError, Wire
 from gleitzeitd.core.targets import Target
+from gleitzeitd.hub import clock
 from gleitzeitd.hub.attempts import Attempts
-from gleitzeitd.hub.calls import Answer, Request
+from gleitzeitd.hub.calls import Answer, Request, anything
 from gleitzeitd.hub.desk import Desk, Post, named
 from gleitzeitd.hub.explanation import explanation
 from gleitzeitd.hub.keys import Keys, Start
@@ -35,33 +36,36 @@ class Router:
         """The answer in frames; use it with `async with`."""
         return Reading(self._desk, request)
 
-    def explain(self, target: Target, session: str = "") -> Wire:
-        """Who would be given a call, and of everybody else why not. Raises CallError `not_found.*`."""
-        return explanation(self.registry, target, session, anyio.current_time())
+    def explain(self, target: Target, session: str = "", may_see: Callable[[str], bool] = anything) -> Wire:
+        """Who would be given a call, and of everybody else why not, for who may know of the names that
+        `may_see` says. Raises CallError `not_found.*`."""
+        return explanation(self.registry, target, session, may_see, clock.now())
 
     def forget(self, caller: str) -> None:
         """Whoever has that name from now on is somebody else."""
         self._keys.forget(caller)
 
     async def _invoke(self, request: Request) -> Any:
-        began = anyio.current_time()
+        began = clock.now()
         timeout = request.timeout or self.registry.routing(self._lead(request)).timeout
         attempts = Attempts(self._desk, request, began + timeout, streamed=False)
         code = "cancelled"
         try:
-            with anyio.move_on_after(timeout):
+            async with asyncio.timeout_at(began + timeout):
                 result = await self._answer(attempts, began + timeout)
                 code = "ok"
                 return result
+        except TimeoutError:
+            code = "deadline_exceeded"
             sentence = f"{named(request)} had no answer within {timeout:g} s"
             if not attempts.number:
                 sentence = self._desk.why_late(request, timeout)
-            raise CallError("deadline_exceeded", sentence)
+            raise CallError(code, sentence) from None
         except CallError as exc:
             code = exc.code
             raise
         finally:
-            self._desk.meter.ended(attempts.provider, "invoke", code, anyio.current_time() - began)
+            self._desk.meter.ended(attempts.provider, "invoke", code, clock.now() - began)
 
     async def _answer(self, attempts: Attempts, deadline: float) -> Any:
         while True:

@@ -16,6 +16,7 @@ from gleitzeitd.core.targets import By, How, Offering, Resolution, Target, resol
 from gleitzeitd.hub.directory import Directory
 from gleitzeitd.hub.offers import Offer
 from gleitzeitd.hub.registration import Registration
+from gleitzeitd.hub.wish import Wish
 
 MOST = 1000
 """Routes that are kept; more are put together anew."""
@@ -50,16 +51,18 @@ class Route:
     def concerns(self, provider: str) -> bool:
         return provider in self.models or provider in self.undecided
 
-    def choose(
-        self, session: str, method: str, tried: tuple[Registration, ...], now: float, random: Random
-    ) -> Registration | None:
-        """The best that can take a call of a method now; one that was tried already only when there is no
-        other. A method that nobody has is anybody's, who will say so."""
-        places = self._having(method) if self.is_mixed and method else self.places
+    def choose(self, wish: Wish, now: float, random: Random) -> Registration | None:
+        """The best that can take it now. One that was tried already only when no other can;
+        one that is avoided only when no other could, be it after a while. A method that nobody has is
+        anybody's, who will say so."""
+        places = self._having(wish.method) if self.is_mixed and wish.method else self.places
+        if wish.avoided:
+            others = tuple(place for place in places if place not in wish.avoided)
+            places = others if any(place.is_well(now) for place in others) else places
         free = [registration for registration in places if registration.has_room(now)]
-        if tried and len(free) > 1:
-            free = [registration for registration in free if registration not in tried] or free
-        return pick(free, self.strategy, session, random) if free else None
+        if wish.tried and len(free) > 1:
+            free = [registration for registration in free if registration not in wish.tried] or free
+        return pick(free, self.strategy, wish.session, random) if free else None
 
     def _having(self, method: str) -> tuple[Registration, ...]:
         return tuple(place for place in self.places if place.offer.may_have(method)) or self.places

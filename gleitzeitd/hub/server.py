@@ -183,6 +183,7 @@ class Hub:
     def revoked(self, grant: Grant) -> None:
         """A token is good no more: whoever has shown it is sent away."""
         self.admission.forget(grant)
+        self._refusals.forget(grant.who)
         self.router.forget(grant.who)
         self._entrance.crowd.hang_up(grant)
 

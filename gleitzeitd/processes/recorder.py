@@ -25,6 +25,11 @@ class Entry:
     """Lines, such as the last ones of stderr."""
 
 
+def rfc3339(time: datetime.datetime) -> str:
+    """A time of UTC in words, to the millisecond."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class Recorder:
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=KEPT)
@@ -40,7 +45,7 @@ class Recorder:
         """`instead_of`: how the last entry begins when this one is but news of the same."""
         if instead_of and self._entries and self._entries[-1].what.startswith(instead_of):
             self._entries.pop()
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = rfc3339(datetime.datetime.now(datetime.UTC))
         self._entries.append(Entry(now, generation, state, what, evidence[-EVIDENCE:]))
 
     def entries(self) -> list[Entry]:

@@ -7,7 +7,7 @@ import json
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Answer:
     status: int
     type: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def json(self) -> Any:
@@ -97,6 +98,7 @@ def ask(
     try:
         connection.request(method, target, sent, dict(headers or {}))
         answer = connection.getresponse()
-        return Answer(answer.status, answer.headers.get("Content-Type", ""), answer.read())
+        kind = answer.headers.get("Content-Type", "")
+        return Answer(answer.status, kind, answer.read(), dict(answer.headers))
     finally:
         connection.close()

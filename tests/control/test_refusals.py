@@ -26,22 +26,24 @@ def test_a_path_that_leads_nowhere(request_: Ask, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "allowed"),
     [
-        ("POST", "/v1/status"),
-        ("DELETE", "/v1/providers"),
-        ("GET", "/v1/stop"),
-        ("GET", "/v1/shutdown"),
-        ("GET", "/v1/providers/probe/invoke"),
-        ("PATCH", "/v1/status"),
+        ("POST", "/v1/status", "GET, HEAD"),
+        ("DELETE", "/v1/providers", "GET, HEAD"),
+        ("GET", "/v1/stop", "POST"),
+        ("GET", "/v1/shutdown", "POST"),
+        ("GET", "/v1/providers/probe/invoke", "POST"),
+        ("PATCH", "/v1/status", "GET, HEAD"),
+        ("PUT", "/v1/tokens", "GET, HEAD, POST"),
     ],
 )
-def test_a_method_that_is_not_for_this_path(request_: Ask, method: str, path: str) -> None:
+def test_a_method_that_is_not_for_this_path(request_: Ask, method: str, path: str, allowed: str) -> None:
     answer = request_(method, path)
 
     assert answer.status == 405
     assert answer.json["error"]["code"] == "invalid_request"
-    assert answer.json["error"]["message"] == f"{method} {path}: Method Not Allowed"
+    assert answer.json["error"]["message"] == f"{method} {path}: Method Not Allowed: it takes {allowed}"
+    assert answer.headers["Allow"] == allowed
 
 
 @pytest.mark.parametrize("path", [*STEERING, *CALLING])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -63,6 +64,9 @@ def test_a_provider_started_by_hand_is_called_like_any_other(tmp_path: Path) -> 
         eventually(lambda: is_connected(h))
         assert h.view("greeter")["kind"] == "external"
         assert h.invoke("greeter", "greet", {"whom": "world"}) == "hello world"
+        why = h.ctl("why", "greeter")
+        assert "greeter is RUNNING (for " in why.stdout, why.stderr
+        assert re.search(r"registered from \S+:\d+, with this machine's token", why.stdout)
         running.send_signal(signal.SIGINT)
         assert running.communicate(timeout=20)[0] == "goodbye\n"
         eventually(lambda: not is_connected(h))

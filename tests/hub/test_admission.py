@@ -16,6 +16,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from gleitzeit_extensions.protocol import CLIENTS, PING_INTERVAL, PING_TIMEOUT, PROVIDERS, CallError
+from gleitzeitd.hub import directory
 from gleitzeitd.hub.access import crowd, refusals
 from gleitzeitd.hub.access.admission import bearer_of
 from gleitzeitd.hub.access.door import Door
@@ -23,6 +24,7 @@ from gleitzeitd.hub.access.entrance import Terms
 from gleitzeitd.hub.access.scopes import Scope
 from gleitzeitd.hub.access.tokens import Grant, digest
 from tests.hub.peers import LOCAL, Peer, Site, site, spec, until
+from tests.hub.raw import Raw, no_mistake_of_ours, nothing_is_left, raw
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +50,27 @@ async def refusal(peer: Peer, number: str = "1", provider: str = "tool") -> Call
 
 
 # What a token allows.
+
+
+async def test_the_log_says_whose_token_is_refused_and_not_the_token() -> None:
+    async with site() as s:
+        for name in ("ci", "lab"):
+            tokens = s.hub.registry.tokens
+            tokens.add(Grant(name=name, scopes=(Scope.read("invoke:none"),)), digest(f"{name}'s secret"))
+        with capture_logs() as logs:
+            for name in ("ci", "lab"):
+                await refusal(await s.peer(CLIENTS, f"{name}'s secret"))
+                with pytest.raises(socketio.exceptions.ConnectionError):
+                    await s.peer(PROVIDERS, f"{name}'s secret")
+            with pytest.raises(socketio.exceptions.ConnectionError):
+                await s.peer(CLIENTS, "a stranger's")
+    told = [(line["by"], line["code"], line["times"]) for line in logs if line["event"] == "refused"]
+    assert told == [
+        ("token:ci", "forbidden", 1),
+        ("token:lab", "forbidden", 1),
+        ("unknown", "unauthenticated", 1),
+    ]
+    assert "secret" not in str(logs)
 
 
 async def test_a_token_calls_what_its_scope_names_and_nothing_else() -> None:
@@ -138,7 +161,9 @@ async def test_a_token_registers_only_what_its_scope_names() -> None:
     async with site() as s:
         admit(s, "gpu", "provide:llama*")
         peer = await s.peer(PROVIDERS, "gpu")
-        answer = await peer.register(name="openai")
+        with capture_logs() as logs:
+            answer = await peer.register(name="openai")
+        assert [(line["event"], line["by"]) for line in logs] == [("registration refused", "token:gpu")]
         assert (answer["ok"], answer["error"]["code"]) == (False, "forbidden")
         assert (await peer.register(name="llama-3"))["ok"]
 
@@ -197,12 +222,15 @@ async def test_a_revoked_token_ends_its_connections_at_once() -> None:
 
 
 async def test_who_shows_no_token_in_time_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd, "JOIN_TIME", 0.1)
-    async with site() as s, _websocket(s) as silent:
+    async with site() as s:
         joined = await s.peer(CLIENTS, LOCAL)
-        with anyio.fail_after(PING_INTERVAL + PING_TIMEOUT - 1):
-            while (await silent.receive()).type is aiohttp.WSMsgType.TEXT:
-                pass
+        monkeypatch.setattr(crowd, "JOIN_TIME", 0.3)
+        async with _websocket(s) as silent:
+            with anyio.fail_after(PING_INTERVAL + PING_TIMEOUT - 1):
+                while (await silent.receive()).type is aiohttp.WSMsgType.TEXT:
+                    pass
+        (guest,) = [guest for guest in s.hub._entrance.crowd._guests if guest.grants]
+        guest.expect_token()
         assert (await refusal(joined)).code == "not_found.provider", "who has shown one stays"
 
 
@@ -217,7 +245,7 @@ async def test_who_tries_tokens_is_sent_away() -> None:
 
 
 async def test_who_connects_and_asks_nothing_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd, "JOIN_TIME", 0.1)
+    monkeypatch.setattr(crowd, "IDLE_TIME", 0.1)
     async with site() as s:
         joined = await s.peer(CLIENTS, LOCAL)
         reader, writer = await asyncio.open_connection("127.0.0.1", s.port)
@@ -226,6 +254,40 @@ async def test_who_connects_and_asks_nothing_is_sent_away(monkeypatch: pytest.Mo
             await reader.readexactly(1)
         writer.close()
         assert (await refusal(joined)).code == "not_found.provider", "who has shown one stays"
+
+
+@asynccontextmanager
+async def patient(s: Site) -> AsyncIterator[Raw]:
+    """A peer that answers no pings, and is not hung up on for that."""
+    s.hub._sio.eio.ping_interval = 1000.0
+    async with raw(s) as peer:
+        yield peer
+
+
+async def test_who_leaves_the_last_namespace_is_hung_up_on() -> None:
+    async with site() as s, patient(s) as peer:
+        with no_mistake_of_ours():
+            await peer.enter(PROVIDERS)
+            await peer.enter(CLIENTS)
+            await peer.send(f"41{PROVIDERS},")
+            await peer.send(f"41{PROVIDERS},")  # It is not in there any more.
+            await peer.say(CLIENTS, "invoke", {"id": "1", "provider": "tool", "method": "add"})
+            await peer.until(f"42{CLIENTS},")
+            await peer.send(f"41{CLIENTS},")
+            await peer.closed()
+            await nothing_is_left(s, 0)
+
+
+async def test_who_is_sent_away_from_the_last_namespace_is_hung_up_on() -> None:
+    """Be it one that does not leave by itself."""
+    async with site() as s, patient(s) as peer:
+        await peer.enter(PROVIDERS)
+        await peer.say(PROVIDERS, "register", {"name": "tool"}, number="1")
+        await peer.until(f"43{PROVIDERS},1")
+        s.hub.know(spec())
+        await peer.until(f"41{PROVIDERS},")
+        await peer.closed()
+        await nothing_is_left(s, 0)
 
 
 async def test_refusals_are_counted_and_told_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -435,3 +497,42 @@ async def _websocket(s: Site) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
     url = f"http://127.0.0.1:{s.port}/socket.io/?EIO=4&transport=websocket"
     async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
         yield socket
+
+
+# What they are told of others.
+
+
+async def test_nobody_is_told_of_names_that_they_may_not_call() -> None:
+    async with site(spec("tools")) as s:
+        admit(s, "ci", "invoke:to*l")
+        caller, friend = await s.peer(CLIENTS, "ci"), await s.caller()
+        await friend.ask(target="toool")
+        sentence = (await friend.failure()).message
+        assert 'did you mean "tools"?' in sentence
+        assert "what tools would offer is not known" in sentence
+        await caller.ask(target="toool")
+        error = await caller.failure()
+        assert error.code == "not_found.provider"
+        assert "tools" not in error.message
+        await s.provider("tool")
+        await caller.ask(target="toool")
+        assert 'did you mean "tool"?' in (await caller.failure()).message
+
+
+async def test_three_names_are_suggested_at_most() -> None:
+    async with site(spec("tool")) as s:
+        await s.provider("many", models=[f"tool-{number}" for number in range(9)])
+        caller = await s.caller()
+        await caller.ask(model="tool-x")
+        assert (await caller.failure()).message.count('"tool-') == 1 + directory.CLOSE
+
+
+async def test_of_very_many_names_none_is_compared() -> None:
+    """It would take longer than everybody else can wait."""
+    async with site(spec("tool")) as s:
+        await s.provider("crowd", models=[f"tool-{number}" for number in range(directory.FEW)])
+        caller = await s.caller()
+        await caller.ask(target="toool")
+        assert "did you mean" not in (await caller.failure()).message
+        await caller.ask(provider="toool")
+        assert 'did you mean "tool"?' in (await caller.failure()).message

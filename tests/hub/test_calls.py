@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from gleitzeit_extensions.protocol import CLIENTS, CallError
@@ -288,11 +290,21 @@ async def test_a_call_that_is_too_large_to_be_written_is_refused_with_its_size()
         provider, caller = await hub.provider(), await hub.caller()
         text = "\u00e4" * (3 * 1024 * 1024)  # As JSON without other letters it is three times as long.
         request = Request(Target(By.PROVIDER, "tool"), "add", {"text": text})
-        with pytest.raises(CallError, match=r'"tool" add is 18,874,\d+ bytes of JSON') as failure:
+        with pytest.raises(CallError, match=r'"tool" add cannot be sent: it is 18,874,\d+ ') as failure:
             await hub.hub.router.invoke(request)
         assert failure.value.code == "too_large"
         await caller.ask()
         assert (await provider.next("invoke"))["args"] == {}
+
+
+async def test_a_call_that_is_no_json_is_the_caller_s_mistake() -> None:
+    async with site(spec()) as hub:
+        await hub.provider()
+        request = Request(Target(By.PROVIDER, "tool"), "add", {"number": math.nan})
+        with pytest.raises(CallError, match='"tool" add cannot be sent: ') as failure:
+            await hub.hub.router.invoke(request)
+        assert failure.value.code == "invalid_request"
+        assert not hub.hub.registry.registrations("tool")[0].calls
 
 
 async def test_who_gave_up_waiting_takes_no_place_in_the_queue() -> None:

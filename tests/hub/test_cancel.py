@@ -83,6 +83,17 @@ async def test_an_instance_whose_calls_outlive_their_cancel_three_times_is_repla
         ]
 
 
+async def test_what_outlived_its_cancel_long_ago_is_forgotten() -> None:
+    async with site(spec(), patience=Limits(grace=0.01, times=2, memory=0.0)) as hub:
+        provider, caller = await hub.provider(), await hub.caller()
+        (registration,) = hub.hub.registry.registrations("tool")
+        for number in ("1", "2", "3"):
+            before = registration.outlived_at
+            await cancelled(caller, provider, number)
+            await until(lambda before=before: registration.outlived_at > before)
+        assert (registration.outlived, told(hub)) == (1, [])
+
+
 async def test_who_ends_its_cancelled_calls_in_time_is_left_alone() -> None:
     async with site(spec(), patience=Limits(grace=0.2, times=1)) as hub:
         provider, caller = await hub.provider(), await hub.caller()

@@ -39,6 +39,70 @@ async def test_what_an_instance_refused_to_begin_goes_to_another_whoever_asks(co
         assert await caller.answer() == "well"
 
 
+async def test_what_an_instance_refused_waits_for_another_that_is_only_busy() -> None:
+    async with site(twins(concurrency=1)) as hub:
+        peers, caller = await both(hub), await hub.caller()
+        await caller.ask("1")
+        busy, free = await whoever_was_asked(*peers)
+        await caller.ask("2")
+        await free.refuse("overloaded")
+        await until(lambda: hub.waiting() == 1)
+
+        await caller.ask("3")
+        await free.reply("the third")
+        assert await caller.answer() == "the third", "nobody else waits for the busy one"
+        assert "invoke" not in free.arrived or free.arrived["invoke"].empty()
+        await busy.reply("the first")
+        assert await caller.answer() == "the first"
+        assert (await busy.reply("the second"))["attempt"] == 2
+        assert await caller.answer() == "the second"
+
+
+async def test_those_behind_a_call_that_was_refused_are_not_held_up_by_it() -> None:
+    async with site(twins(concurrency=1)) as hub:
+        peers, caller = await both(hub), await hub.caller()
+        await caller.ask("1")
+        _, other = await whoever_was_asked(*peers)
+        await caller.ask("2")
+        await caller.ask("3")
+        await until(lambda: hub.waiting() == 1)
+        await other.refuse("overloaded")
+        await other.reply("the third")
+        assert await caller.answer() == "the third"
+        assert hub.waiting() == 1
+
+
+@pytest.mark.parametrize("how", ["not ready", "degraded"])
+async def test_what_an_instance_refused_is_its_own_again_when_there_is_no_other(how: str) -> None:
+    async with site(twins(concurrency=1)) as hub:
+        peers, caller = await both(hub), await hub.caller()
+        await caller.ask("1")
+        busy, free = await whoever_was_asked(*peers)
+        await caller.ask("2")
+        await free.refuse("overloaded")
+        await until(lambda: hub.waiting() == 1)
+        (other,) = [one for one in hub.hub.registry.registrations() if one.calls]
+        if how == "degraded":
+            hub.hub.registry.set_degraded(other, True)
+        else:
+            await busy.say("not_ready", {})
+        assert (await free.reply("the second"))["attempt"] == 2
+        assert await caller.answer() == "the second"
+
+
+async def test_an_instance_that_says_when_it_may_be_asked_again_is_asked_again_then() -> None:
+    async with site(twins(concurrency=1)) as hub:
+        peers, caller = await both(hub), await hub.caller()
+        await caller.ask("1")
+        _, free = await whoever_was_asked(*peers)
+        await caller.ask("2")
+        begun = anyio.current_time()
+        await free.refuse("overloaded", retry_after=0.2)
+        assert (await free.reply("the second"))["attempt"] == 2
+        assert anyio.current_time() - begun >= 0.2
+        assert await caller.answer() == "the second"
+
+
 async def test_what_the_only_instance_refused_comes_back_as_it_was_said() -> None:
     async with site(spec()) as hub:
         provider, caller = await hub.provider(), await hub.caller()

@@ -12,7 +12,7 @@ from gleitzeitd.core.targets import By, Target
 from gleitzeitd.hub.access.scopes import Right, Scope
 from gleitzeitd.hub.access.tokens import Grant, digest
 from gleitzeitd.hub.calls import Answer
-from gleitzeitd.hub.line import Wish
+from gleitzeitd.hub.wish import Wish
 from tests.hub.peers import Peer, Site, site, spec, twins, until
 
 pytestmark = pytest.mark.anyio

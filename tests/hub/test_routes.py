@@ -13,6 +13,7 @@ from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.core.breaker import Breaker
 from gleitzeitd.core.spec import Spec
 from gleitzeitd.core.targets import By, Target
+from gleitzeitd.hub.access.credentials import Origin
 from gleitzeitd.hub.access.tokens import Grant, Tokens
 from gleitzeitd.hub.calls import Answer, Request
 from gleitzeitd.hub.meter import Meter
@@ -47,7 +48,7 @@ class Hub:
             self.written.append((sid, data))
 
         grant, said = Grant(instance, generation), Offer.read({"name": spec.name, **offer})
-        self.registry.register(sid, grant, None, said, emit)
+        self.registry.register(sid, grant, Origin(), said, emit)
         found = self.registry.registration(sid)
         assert found is not None
         self.registry.stands(instance, replace(RUNNING, generation=generation))

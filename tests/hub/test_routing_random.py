@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.core.process import State
 from gleitzeitd.core.targets import By, Target
+from gleitzeitd.hub.access.credentials import Origin
 from gleitzeitd.hub.access.tokens import Grant, Tokens
 from gleitzeitd.hub.calls import Request
 from gleitzeitd.hub.meter import Meter
@@ -70,7 +71,7 @@ class World:
                 self.tasks.start_soon(self.answer, held[0], data["id"], data["stream"])
 
         sid = f"{instance} {generation}"
-        self.registry.register(sid, Grant(instance, generation), None, offer, emit)
+        self.registry.register(sid, Grant(instance, generation), Origin(), offer, emit)
         (registration,) = [one for one in self.registry.registrations(instance) if one.sid == sid]
         held.append(registration)
         self.registry.stands(instance, replace(RUNNING, generation=generation))

@@ -174,8 +174,9 @@ async def test_a_revoked_token_is_good_no_more_and_its_holders_are_sent_away() -
     assert kept.tokens.check(token) is None
     assert kept.gone == ["ci"]
     assert Kept(kept.text).tokens.check(token) is None
-    with pytest.raises(CallError, match='there is no token "ci"'):
+    with pytest.raises(CallError, match='there is no token "ci"') as caught:
         await kept.keeper.revoke("ci")
+    assert (caught.value.code, caught.value.meaning.http) == ("not_found.token", 404)
 
 
 @pytest.mark.anyio

@@ -13,10 +13,10 @@ from aiohttp import web
 
 from gleitzeit_extensions.protocol import PROTO, CallError
 from gleitzeitd.core.spec import CommandTarget, Spec
-from gleitzeitd.hub.access.credentials import credentials
+from gleitzeitd.hub.access.credentials import Origin, origin
 from gleitzeitd.hub.access.crowd import GUEST
 from gleitzeitd.hub.access.rates import Bucket
-from gleitzeitd.hub.access.refusals import Refusals
+from gleitzeitd.hub.access.refusals import UNKNOWN, Refusals
 from gleitzeitd.hub.access.scopes import Right
 from gleitzeitd.hub.access.tokens import Grant, Tokens
 
@@ -26,23 +26,26 @@ class Visitor:
     """Who has connected."""
 
     grant: Grant
-    pid: int | None
-    """By the kernel's word; None over TCP."""
+    origin: Origin
     bucket: Bucket | None
     refusals: Refusals
+
+    def refused(self, error: CallError) -> CallError:
+        """The error, which is counted."""
+        return self.refusals.counted(error, self.grant.who)
 
     def demand_scope(self, name: str) -> None:
         """To call the provider, the model or the capability `name` at all. Raises CallError `forbidden`."""
         if not self.grant.may_invoke(name):
             sentence = f'this token may not call "{name[:100]}": it needs the scope invoke:{name[:100]}'
-            raise self.refusals.counted(CallError("forbidden", sentence))
+            raise self.refused(CallError("forbidden", sentence))
 
     def demand_invoke(self, name: str) -> None:
         """One call of it; it counts for the token's rate. Raises CallError `forbidden`, `rate_limited`."""
         self.demand_scope(name)
         if self.bucket is not None and (wait := self.bucket.take(time.monotonic())):
             sentence = f"this token may make {self.bucket.rate:g} calls a second"
-            raise self.refusals.counted(CallError("rate_limited", sentence, {"retry_after": wait}))
+            raise self.refused(CallError("rate_limited", sentence, {"retry_after": wait}))
 
 
 class Admission:
@@ -76,7 +79,7 @@ class Admission:
         try:
             if kind.lower() != "bearer":
                 raise CallError("unauthenticated", "send a token: Authorization: Bearer TOKEN")
-            visitor = self._visitor(self._known(token.strip()), None)
+            visitor = self._visitor(self._known(token.strip()), origin(request.transport))
         except CallError as exc:
             raise self._refusals.counted(exc)  # noqa: B904 - it is the same error
         if guest := request.get(GUEST):
@@ -90,32 +93,37 @@ class Admission:
     def _let_in(self, environ: Mapping[str, Any], auth: object, *, calls: bool) -> Visitor:
         request = environ.get("aiohttp.request")
         guest = request.get(GUEST) if isinstance(request, web.BaseRequest) else None
+        by = UNKNOWN
         try:
             if guest is not None:
                 guest.tries()
-            visitor = self._admit(request, auth, calls)
+            grant = self._shown(auth)
+            by = grant.who
+            visitor = self._admit(grant, request, calls)
         except CallError as exc:
-            self._refusals.counted(exc)
+            self._refusals.counted(exc, by)
             raise socketio.exceptions.ConnectionRefusedError(exc.message, exc.wire()) from exc
         if guest is not None:
             guest.joined(visitor.grant)
         return visitor
 
-    def _admit(self, request: object, auth: object, calls: bool) -> Visitor:
+    def _shown(self, auth: object) -> Grant:
         given = auth if isinstance(auth, dict) else {}
         if given.get("proto") != PROTO:
             sentence = f"this hub speaks gz/{PROTO}: connect with auth {{proto: {PROTO}, token}}"
             raise CallError("protocol", sentence)
-        grant = self._known(given.get("token"))
-        pid = _peer_pid(request)
-        if grant.instance is not None and not self._is_its_own(grant.instance, grant.generation, pid):
+        return self._known(given.get("token"))
+
+    def _admit(self, grant: Grant, request: object, calls: bool) -> Visitor:
+        came = origin(request.transport) if isinstance(request, web.BaseRequest) else Origin()
+        if grant.instance is not None and not self._is_its_own(grant.instance, grant.generation, came.pid):
             raise CallError("forbidden", f'this process does not belong to "{grant.instance}"')
         if grant.instance is not None and calls:
             raise CallError("forbidden", "this token is for the provider itself, not for calls")
         right = Right.INVOKE if calls else Right.PROVIDE
         if grant.instance is None and not grant.has(right):
             raise CallError("forbidden", f"this token has no scope {right}:NAME")
-        return self._visitor(grant, pid)
+        return self._visitor(grant, came)
 
     def _known(self, token: object) -> Grant:
         grant = self._tokens.check(token)
@@ -130,12 +138,12 @@ class Admission:
         self._tokens.note_use(grant)
         return grant
 
-    def _visitor(self, grant: Grant, pid: int | None) -> Visitor:
+    def _visitor(self, grant: Grant, came: Origin) -> Visitor:
         bucket = self._buckets.get(grant)
         if bucket is None and grant.rate is not None:
             # of all connections with the token
             bucket = self._buckets[grant] = Bucket(grant.rate, time.monotonic())
-        return Visitor(grant, pid, bucket, self._refusals)
+        return Visitor(grant, came, bucket, self._refusals)
 
     def _is_its_own(self, instance: str, generation: int, pid: int | None) -> bool:
         """Whether who holds an instance's token is that instance."""
@@ -154,8 +162,3 @@ def bearer_of(request: web.BaseRequest) -> Visitor | None:
     """Who sends the request, where it takes a token to do so. Raises CallError `unauthenticated`."""
     admission = request.get(ADMISSION)
     return None if admission is None else admission.bearer(request)
-
-
-def _peer_pid(request: object) -> int | None:
-    peer = credentials(request.transport) if isinstance(request, web.BaseRequest) else None
-    return peer.pid if peer else None

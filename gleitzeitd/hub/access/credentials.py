@@ -1,4 +1,4 @@
-"""Who is at the other end of a Unix socket, by the kernel's word."""
+"""Who is at the other end of a socket, by the kernel's word."""
 
 from __future__ import annotations
 
@@ -12,6 +12,25 @@ class Credentials(NamedTuple):
     pid: int
     uid: int
     gid: int
+
+
+class Origin(NamedTuple):
+    """Where a connection comes from: one of the two is known."""
+
+    pid: int | None = None
+    """At the Unix socket."""
+    address: str = ""
+    """Over TCP, such as `10.0.0.7:51512`."""
+
+
+def origin(transport: asyncio.BaseTransport | None) -> Origin:
+    if peer := credentials(transport):
+        return Origin(pid=peer.pid)
+    name = transport.get_extra_info("peername") if transport else None
+    if not isinstance(name, tuple):
+        return Origin()
+    host, port = name[:2]
+    return Origin(address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
 def credentials(transport: asyncio.BaseTransport | None) -> Credentials | None:

@@ -15,7 +15,9 @@ from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.hub.access.tokens import Grant
 
 JOIN_TIME = 10.0
-"""Seconds that a WebSocket has to show a token, and an HTTP connection to send its next request."""
+"""Seconds that a WebSocket has to show a token."""
+IDLE_TIME = 10.0
+"""Seconds that an HTTP connection has to send its next request, and up to as many more."""
 MOST_JOINS = 16
 """How often one connection may join a namespace: more is a mistake, or somebody who tries tokens."""
 
@@ -116,7 +118,7 @@ class Crowd:
     async def sweep(self, runner: web.AppRunner) -> None:
         """Hang up on connections that ask nothing, or never end their question."""
         while True:
-            await anyio.sleep(JOIN_TIME)
+            await anyio.sleep(IDLE_TIME)
             idle = {one for one in _connections(runner) if one not in self._busy}
             for connection in self._idle & idle:
                 if connection.transport is not None:

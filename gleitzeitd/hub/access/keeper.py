@@ -72,12 +72,12 @@ class Keeper:
         return named, token
 
     async def revoke(self, name: str) -> None:
-        """Whoever has shown it is sent away. Raises CallError `invalid_request`, `internal`."""
+        """Whoever has shown it is sent away. Raises CallError `not_found.token`, `internal`."""
         async with self._one_at_a_time:
             named = self._named.get(name)
             if named is None:
                 sentence = f'there is no token "{name[:100]}": see "gleitzeitctl token list"'
-                raise CallError("invalid_request", sentence)
+                raise CallError("not_found.token", sentence)
             # What is revoked is good no more, whether or not the disk takes note of it.
             self._end(named)
             try:

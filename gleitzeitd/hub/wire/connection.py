@@ -48,6 +48,11 @@ class DirectSocket(AsyncSocket):  # type: ignore[misc]  # python-engineio has no
         else:
             self.queue.put_nowait(Packet(MESSAGE, text))
 
+    async def hang_up(self) -> None:
+        """Close it once what is queued is written."""
+        await self.close(wait=False)
+        self.queue.put_nowait(None)
+
     def _may_write(self, text: str) -> bool:
         """Whether nothing is before it, and it can be written without waiting."""
         return (

@@ -52,10 +52,24 @@ class DirectServer(socketio.AsyncServer):  # type: ignore[misc]  # python-socket
                 await self._handle_connect(eio_sid, packet.namespace, packet.data)
             case kind if kind == DISCONNECT:
                 await self._handle_disconnect(eio_sid, packet.namespace, self.reason.CLIENT_DISCONNECT)
+                await self._hang_up_if_alone(eio_sid)
             case kind if kind == ACK:
                 await self._handle_ack(eio_sid, packet.namespace, packet.number, packet.data)
             case _:
                 await self._handle_event(eio_sid, packet.namespace, packet.number, packet.data)
+
+    async def disconnect(self, sid: str, namespace: str, **_: object) -> None:
+        """Send a peer away from a namespace."""
+        eio_sid = self.manager.eio_sid_from_sid(sid, namespace)
+        await super().disconnect(sid, namespace)
+        await self._hang_up_if_alone(eio_sid)
+
+    async def _hang_up_if_alone(self, eio_sid: str | None) -> None:
+        """A connection that is in no namespace any more would stay for as long as its peer likes."""
+        connection = self.eio.sockets.get(eio_sid)
+        spaces = self.manager.get_namespaces()
+        if connection and not any(self.manager.sid_from_eio_sid(eio_sid, space) for space in spaces):
+            await connection.hang_up()
 
     async def _trigger_event(self, event: str, namespace: str, *arguments: Any) -> Any:
         # The library inspects a handler each time, and swallows its cancellation.
