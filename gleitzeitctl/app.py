@@ -9,10 +9,14 @@ import gc
 import os
 import sys
 
-from gleitzeitctl.deferred import deferred
-from gleitzeitctl.edge import complain
-from gleitzeitctl.render import print_anything
-from gleitzeitctl.session import Session
+try:
+    from gleitzeitctl.deferred import deferred
+    from gleitzeitctl.edge import complain
+    from gleitzeitctl.render import print_anything
+    from gleitzeitctl.session import Session
+except KeyboardInterrupt:
+    # nothing of ours is there yet that could say it better than the status of a program that Ctrl-C ended
+    raise SystemExit(130) from None
 
 TREE = {
     "": "Look at the AI providers that gleitzeitd keeps alive, and steer and call them.",
@@ -34,6 +38,7 @@ TREE = {
         "models": "models:models",
         "capabilities": "models:capabilities",
         "methods": "methods:methods",
+        "create-template": "template:create",
     },
     "config": {
         "": ("Look at, check and change the config file.", "config:before"),
@@ -76,11 +81,11 @@ COMPLETION = (["-h"], ["--help"], ["--install-completion"], ["--show-completion"
 
 def main() -> int:
     """Run one command; its exit status."""
-    # what a start-up makes lasts to the end: to look through it for garbage would cost 8 ms of 60
-    gc.disable()
     program, session = program_name(), Session()
-    print_anything()
     try:
+        # what a start-up makes lasts to the end: to look through it for garbage would cost 8 ms of 60
+        gc.disable()
+        print_anything()
         status = run(program, sys.argv[1:], session)
         print(end="", flush=True)
     except (Exception, KeyboardInterrupt) as exc:

@@ -28,6 +28,14 @@ LONGEST_TIME = 86400.0
 """Seconds that can be waited for: a day."""
 
 
+def a_number_of_seconds(text: str) -> float:
+    """What was written after `--timeout`, if it is a number; `seconds` says whether it can be meant."""
+    try:
+        return float(text)
+    except ValueError as exc:
+        raise misuse(f"--timeout takes seconds, such as 30 or 0.5, not {text or 'nothing'}") from exc
+
+
 def seconds(given: float | None, *, least: float = 0.001) -> float | None:
     """The value of a `--timeout`, if it is one."""
     if given is None or least <= given <= LONGEST_TIME:

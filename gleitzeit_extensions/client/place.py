@@ -94,13 +94,15 @@ class Place:
             case ConnectionError():
                 return self.lost()
         why = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
-        return Unreachable(f"cannot reach the daemon at {self}: {why}")
+        is_unproven = "CERTIFICATE_VERIFY_FAILED" in str(exc)
+        trust = ": name the file of who signed it by verify= or $SSL_CERT_FILE" if is_unproven else ""
+        return Unreachable(f"cannot reach the daemon at {self}: {why}{trust}")
 
     def lost(self) -> Unreachable:
         """It was there, and left."""
-        return Unreachable(
-            f"the daemon at {self} closed the connection before its answer was whole: the call may have begun"
-        )
+        sentence = f"the daemon at {self} closed the connection before its answer was whole"
+        hint = "" if self.path or self.scheme == "https" else "; if it never answers, does it speak https?"
+        return Unreachable(f"{sentence}: the call may have begun{hint}")
 
 
 def watched(stream: socket.socket) -> socket.socket:

@@ -78,8 +78,10 @@ class Optioned:
 
         `timeout`: seconds; else the provider's own. `idempotent`: it may be repeated when its provider dies.
         `key`: it is done once, however often it is asked for with this key. `session`: what should stay with
-        one instance where the provider's strategy is `sticky`.
+        one instance where the provider's strategy is `sticky`. Raises InvalidRequest for a time that is none.
         """
+        if timeout is not None and not _is_time(timeout):
+            raise _misuse(f"timeout takes seconds as a number above 0, not {timeout!r:.50}")
         other = copy.copy(self)
         other._options = Options(timeout, idempotent, key, session)
         return other
@@ -89,12 +91,15 @@ class Optioned:
     ) -> bytes:
         """The body of a call. Raises InvalidRequest for arguments that cannot be sent."""
         field, name = _named(target)
+        if not _is_name(method):
+            raise _misuse(f'a call of "{name}" needs the name of a method')
+        if args is not None and not isinstance(args, Mapping):
+            raise _misuse(f'"{name}" {method} takes its arguments by name, not as a {type(args).__name__}')
         asked = {field: name, "method": method, "args": {**(args or {}), **more}, **self._options.fields()}
         try:
             sent = json.dumps(asked, separators=(",", ":"), allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as exc:
-            sentence = f'the arguments for "{name}" {method} cannot be sent as JSON: {exc}'
-            raise InvalidRequest("invalid_request", sentence) from exc
+            raise _misuse(f'the arguments for "{name}" {method} cannot be sent as JSON: {exc}') from exc
         if len(sent) > MAX_FRAME:
             size = f"{len(sent):,} bytes of JSON, more than the {MAX_FRAME:,} that one message may have"
             raise TooLarge("too_large", f'the call of "{name}" {method} is {size}')
@@ -112,8 +117,20 @@ def health_of(name: str) -> str:
     return f"/v1/providers/{quote(name, safe='')}/health"
 
 
+def _is_name(text: object) -> bool:
+    return isinstance(text, str) and text != ""
+
+
+def _is_time(seconds: object) -> bool:
+    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
+
+
+def _misuse(sentence: str) -> InvalidRequest:
+    return InvalidRequest("invalid_request", sentence)
+
+
 def _named(target: str) -> tuple[str, str]:
     """How a target's name is sent: the field, and the name itself."""
     if not isinstance(target, str):
-        raise InvalidRequest("invalid_request", f"a call needs the name of whom to call, not {target!r:.50}")
+        raise _misuse(f"a call needs the name of whom to call, not {target!r:.50}")
     return FIELDS.get(type(target), "target"), str(target)

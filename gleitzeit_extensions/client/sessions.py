@@ -83,7 +83,8 @@ class Sessions:
         match exc:
             case aiohttp.ClientConnectorError(os_error=OSError() as reason):
                 return self.place.failure(reason)
-            case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
+            # its other OSErrors are of a connection that was there
+            case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
                 return self.place.lost()
             case aiohttp.ClientError() | OSError():
                 return self.place.failure(exc)

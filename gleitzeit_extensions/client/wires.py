@@ -17,6 +17,7 @@ from socket import socket
 from typing import cast
 
 from gleitzeit_extensions import places
+from gleitzeit_extensions.client.errors import Unreachable
 from gleitzeit_extensions.client.place import CONNECT_TIMEOUT, Place, watched
 
 PIECE = 64 * 1024
@@ -84,6 +85,8 @@ class Wires:
             self._idle.pop().close()
 
     def _take(self) -> HTTPConnection:
+        if self._is_closed:
+            raise Unreachable(f"this client of the daemon at {self.place} has been closed")
         # To pop is one step: no other thread gets the same. Between the question and it one may be quicker.
         with suppress(IndexError):
             while self._idle:

@@ -3,14 +3,18 @@
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from gleitzeit_extensions.protocol import CallError
-from gleitzeitctl.complaint import misuse, seconds
+from gleitzeitctl.complaint import a_number_of_seconds, misuse, seconds
 from gleitzeitctl.render import as_json
 from gleitzeitctl.session import Session
+
+LONGEST_ID = 200
+"""Characters of a key or a session, at most."""
 
 LONGEST_SHOWN = 100
 """Characters of wrong arguments that are repeated."""
@@ -30,7 +34,10 @@ Args = Annotated[
 Timeout = Annotated[
     float | None,
     typer.Option(
-        "--timeout", metavar="SECONDS", min=0, help="How long it may take [default: the provider's]."
+        "--timeout",
+        metavar="SECONDS",
+        parser=a_number_of_seconds,
+        help="How long it may take [default: the provider's].",
     ),
 ]
 Idempotent = Annotated[bool, typer.Option("--idempotent", help="It may be repeated if its provider dies.")]
@@ -61,7 +68,8 @@ def invoke(
     """
     session = Session.of(context)
     body = _body(name, method, args, timeout, idempotent=idempotent, key=key, session=belongs)
-    answer = session.client.post("/v1/invoke", body, None if timeout is None else timeout + GRACE)
+    with told_by(name, session):
+        answer = session.client.post("/v1/invoke", body, None if timeout is None else timeout + GRACE)
     session.show(answer, lambda answer: print(_words(answer["result"])))
 
 
@@ -86,7 +94,22 @@ def stream(
     session = Session.of(context)
     body = _body(name, method, args, timeout, idempotent=idempotent, key=key, session=belongs)
     frames = session.client.follow("/v1/stream", body=body)
-    print_on((f"{as_json(frame)}\n" for frame in until_end(frames)) if session.json else in_words(frames))
+    with told_by(name, session):
+        print_on((f"{as_json(frame)}\n" for frame in until_end(frames)) if session.json else in_words(frames))
+
+
+@contextmanager
+def told_by(name: str, session: Session) -> Iterator[None]:
+    """For people, a provider's own words have a name before them; `--json` shows the error as it came."""
+    try:
+        yield
+    except CallError as exc:
+        # the daemon's own sentence about a provider begins with its name in quotes
+        is_named = exc.message.startswith('"') or f'"{name}"' in exc.message
+        if session.json or is_named or exc.code not in ("provider_error", "unavailable"):
+            raise
+        look = ' (see "gleitzeitctl logs")' if exc.code == "provider_error" else ""
+        raise CallError(exc.code, f'"{name}" said: {exc.message}{look}', exc.detail) from exc
 
 
 def print_on(texts: Iterator[str]) -> None:
@@ -128,6 +151,10 @@ def _body(name: str, method: str, args: str, timeout: float | None, **options: o
     """The body of a call, without the options that were not given."""
     if not name:
         raise misuse("the name of whom to call is missing")
+    for option in ("key", "session"):
+        value = options[option]
+        if isinstance(value, str) and not 0 < len(value) <= LONGEST_ID:
+            raise misuse(f"--{option} takes 1 to {LONGEST_ID} characters, not {len(value)}")
     given = {"timeout": seconds(timeout), **options}
     wanted = {option: value for option, value in given.items() if value not in (None, False)}
     return {"target": name, "method": method, "args": _object(args), **wanted}

@@ -10,13 +10,16 @@ import typer
 from gleitzeit_extensions.protocol import CODES, CallError
 from gleitzeit_extensions.version import VERSION
 from gleitzeitctl.client import Client
-from gleitzeitctl.complaint import Complaint, seconds
+from gleitzeitctl.complaint import Complaint, a_number_of_seconds, seconds
 from gleitzeitctl.render import note
 from gleitzeitctl.session import Session
 
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Come back when it has ended, or at once.")]
 Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", min=0, help="How long to wait at most.")
+    float,
+    typer.Option(
+        "--timeout", metavar="SECONDS", parser=a_number_of_seconds, help="How long to wait at most."
+    ),
 ]
 
 

@@ -8,7 +8,7 @@ from gleitzeitctl.complaint import misuse
 from gleitzeitctl.render import note, table
 from gleitzeitctl.session import Session
 
-COLUMNS = ("RANK", "INSTANCE", "MODEL", "CALLS", "LATENCY", "STATE", "REASON")
+COLUMNS = ("RANK", "INSTANCE", "MODEL", "PRIORITY", "CALLS", "LATENCY", "STATE", "REASON")
 HOW = {
     "provider": "is a provider",
     "instance": "is an instance",
@@ -60,7 +60,9 @@ def _tell(name: str, answer: dict[str, Any]) -> None:
     waiting = answer["waiting"]
     queue = f"; {waiting} {'call waits' if waiting == 1 else 'calls wait'}" if waiting else ""
     note(f'"{name}" {_how(answer)}; strategy {answer["strategy"]}{queue}')
-    table(COLUMNS, [_row(one) for one in answer["candidates"]])
+    # one priority for all says nothing about their order
+    is_ranked = len({one["priority"] for one in answer["candidates"]}) > 1
+    table(COLUMNS, [_row(one, is_ranked) for one in answer["candidates"]])
     if not answer["candidates"]:
         note("nobody is there to take a call")
 
@@ -71,12 +73,13 @@ def _how(answer: dict[str, Any]) -> str:
     return HOW[answer["how"]]
 
 
-def _row(one: dict[str, Any]) -> tuple[object, ...]:
+def _row(one: dict[str, Any], is_ranked: bool) -> tuple[object, ...]:
     latency = one["latency"]
     return (
         one["rank"],
         one["instance"],
         one["model"],
+        one["priority"] if is_ranked else None,
         f"{one['calls']}/{one['slots']}",
         f"{latency * 1000:.0f} ms" if latency else "",
         one["state"],

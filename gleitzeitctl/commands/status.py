@@ -90,7 +90,8 @@ def _why(instance: dict[str, Any]) -> str:
     said = ["external" if instance["kind"] == "external" else None, instance["reason"]]
     said.append(None if is_well else instance["health"])
     if instance["next_in"] is not None:
-        said.append(f"next attempt in {duration(instance['next_in'])}")
+        left = instance["next_in"]
+        said.append(f"next attempt in {duration(left)}" if left >= 1 else "next attempt now")
     said += [_beside(other) for other in instance["beside"]]
     if instance["dropped_output"]:
         said.append(f"{instance['dropped_output']} bytes of its output could not be kept")

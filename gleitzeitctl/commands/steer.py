@@ -6,7 +6,7 @@ import typer
 
 from gleitzeit_extensions.protocol import CODES
 from gleitzeitctl.client import PATIENCE
-from gleitzeitctl.complaint import seconds
+from gleitzeitctl.complaint import a_number_of_seconds, seconds
 from gleitzeitctl.render import note
 from gleitzeitctl.session import Session
 
@@ -16,7 +16,10 @@ GRACE = 5.0
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Providers or instances, or `all`.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Come back when it is so, or at once.")]
 Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", min=0, help="How long to wait at most.")
+    float,
+    typer.Option(
+        "--timeout", metavar="SECONDS", parser=a_number_of_seconds, help="How long to wait at most."
+    ),
 ]
 
 Rolling = Annotated[

@@ -13,11 +13,16 @@ from gleitzeitctl.session import Session
 
 COLUMNS = ("NAME", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "RATE")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+LONGEST = 10 * 365 * 86400.0
+"""Seconds that the daemon lets a token be good for."""
+HIGHEST_RATE = 1e6
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name: who has it, or what for.")]
 Scopes = Annotated[
     list[str],
     typer.Option(
-        "--scope", metavar="SCOPE", help="provide:NAME, invoke:NAME (* stands for any text), observe, admin."
+        "--scope",
+        metavar="SCOPE",
+        help="provide:NAME, invoke:NAME (* stands for any text), observe, admin; repeat it for more.",
     ),
 ]
 Expires = Annotated[
@@ -37,7 +42,12 @@ def create(
       gleitzeitctl token create gpu-box --scope "provide:llama*"
     """
     session = Session.of(context)
-    body = {"name": name, "scopes": scope, "expires_in": expires and _seconds(expires), "rate": rate}
+    for one in scope:
+        _check_scope(one)
+    if rate is not None and not 0 < rate <= HIGHEST_RATE:
+        raise misuse(f"--rate takes calls in a second, above 0 and at most {HIGHEST_RATE:,.0f}, not {rate:g}")
+    lasts = None if expires is None else _seconds(expires)
+    body = {"name": name, "scopes": scope, "expires_in": lasts, "rate": rate}
     answer = session.client.post("/v1/tokens", body)
     session.show(answer, _print_once)
 
@@ -102,4 +112,12 @@ def _time(moment: float) -> str:
 def _seconds(text: str) -> float:
     if not (found := re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhdw])", text.strip())):
         raise misuse(f"--expires {text} is no time: write a number and s, m, h, d or w, such as 30d")
-    return float(found[1]) * SECONDS[found[2]]
+    lasts = float(found[1]) * SECONDS[found[2]]
+    if not 0 < lasts <= LONGEST:
+        raise misuse(f"--expires takes more than 0 and at most {LONGEST / SECONDS['d']:.0f}d, not {text}")
+    return lasts
+
+
+def _check_scope(scope: str) -> None:
+    if not scope or re.search(r"[\s,]", scope):
+        raise misuse(f'--scope takes one scope, not "{scope}": repeat --scope for more')

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gleitzeit_extensions.protocol import CODES
 from tests.ctl.conftest import Ctl
 from tests.ctl.fake_daemon import FakeDaemon, Request, ndjson, refusal, reply
 from tests.warm import ROOT
@@ -324,7 +325,6 @@ def test_what_is_wrong_with_the_arguments_is_said(daemon: FakeDaemon, ctl: Ctl) 
         ("invalid_request", 400, 2),
         ("not_found.method", 404, 4),
         ("no_instance", 503, 5),
-        ("provider_error", 502, 6),
         ("instance_lost", 502, 6),
         ("deadline_exceeded", 504, 7),
         ("forbidden", 403, 8),
@@ -340,13 +340,44 @@ def test_a_call_that_fails_ends_as_its_error_says(
     assert (done.returncode, done.stdout, done.stderr) == (exit, "", "gleitzeitctl: it said no\n")
 
 
+@pytest.mark.parametrize("verb", ["invoke", "stream"])
+@pytest.mark.parametrize(
+    ("code", "message", "told"),
+    [
+        ("provider_error", "boom", '"failing" said: boom (see "gleitzeitctl logs")'),
+        ("unavailable", "upstream is down", '"failing" said: upstream is down'),
+        ("unavailable", '"other" failed before', '"other" failed before'),
+    ],
+)
+def test_it_is_clear_whose_words_an_error_has(
+    daemon: FakeDaemon, ctl: Ctl, verb: str, code: str, message: str, told: str
+) -> None:
+    daemon.answers(refusal(code, message, CODES[code].http))
+
+    done = ctl("providers", verb, "failing", "m")
+
+    assert (done.returncode, done.stderr) == (CODES[code].exit, f"gleitzeitctl: {told}\n")
+
+
+@pytest.mark.parametrize("option", ["--key", "--session"])
+@pytest.mark.parametrize("value", ["", "x" * 201])
+def test_a_key_or_session_that_cannot_be_is_named_as_it_was_written(
+    daemon: FakeDaemon, ctl: Ctl, option: str, value: str
+) -> None:
+    done = ctl("providers", "invoke", "a", "m", option, value)
+
+    assert (done.returncode, daemon.requests) == (2, [])
+    assert done.stderr == f"gleitzeitctl: {option} takes 1 to 200 characters, not {len(value)}\n"
+
+
 def test_an_error_with_json_is_json_too_and_still_on_stderr(daemon: FakeDaemon, ctl: Ctl) -> None:
     daemon.answers(refusal("provider_error", "it said no", 502))
 
     done = ctl("providers", "invoke", "a", "m", "--json")
 
     assert (done.returncode, done.stdout) == (6, "")
-    assert json.loads(done.stderr)["error"]["code"] == "provider_error"
+    error = json.loads(done.stderr)["error"]
+    assert (error["code"], error["message"]) == ("provider_error", "it said no")
 
 
 def test_a_stream_of_tokens_is_running_text(daemon: FakeDaemon, ctl: Ctl) -> None:
@@ -545,6 +576,31 @@ def test_ctrl_c_is_quiet_and_ends_the_call(daemon: FakeDaemon, ctl: Ctl) -> None
 
     assert (process.returncode, out, err) == (130, "", "")
     assert daemon.was_left.wait(30)
+
+
+INTERRUPTED_AT = """
+import sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "{}":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+from gleitzeitctl.app import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("module", ["gleitzeitctl.edge", "gleitzeitctl.tree", "gleitzeitctl.commands.status"])
+def test_ctrl_c_is_quiet_from_the_first_import_on(ctl: Ctl, module: str) -> None:
+    done = ctl.alone("status", run=("-c", INTERRUPTED_AT.format(module)))
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_an_attempt_that_is_due_is_now(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply(status_of(OPENAI | {"next_in": 0.3})))
+
+    assert "; next attempt now" in ctl("status").stdout
 
 
 def test_a_reader_that_leaves_ends_the_command_quietly(daemon: FakeDaemon, ctl: Ctl) -> None:

@@ -35,7 +35,7 @@ def test_no_daemon_with_json_is_an_envelope(ctl: Ctl) -> None:
         (["status", "--foo"], 'no such option: --foo: see "gleitzeitctl status --help"'),
         (["start"], "missing argument 'NAME...': see \"gleitzeitctl start --help\""),
         (["providers", "invoke", "a"], "missing argument 'METHOD'"),
-        (["start", "a", "--timeout", "soon"], "invalid value for '--timeout': 'soon' is not a valid float"),
+        (["start", "a", "--timeout", "soon"], "--timeout takes seconds, such as 30 or 0.5, not soon"),
         (["logs", "-n", "-1"], "invalid value for '--lines' / '-n': -1 is not in the range x>=0"),
         (["--socket"], "option '--socket' requires an argument"),
     ],

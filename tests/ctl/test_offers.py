@@ -54,6 +54,13 @@ def test_route_tells_what_a_name_is_and_who_comes_first_and_why(daemon: FakeDaem
     assert daemon.requests == [Request("GET", "/v1/route?target=gpt-4")]
 
 
+def test_route_tells_priorities_where_they_differ(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply(EXPLAINED | {"candidates": [FIRST, OTHER | {"priority": 5}]}))
+
+    rows = [line.split()[3] for line in ctl("route", "gpt-4").stdout.splitlines()]
+    assert rows == ["PRIORITY", "0", "5"]
+
+
 @pytest.mark.parametrize("kind", ["provider", "model", "capability"])
 def test_route_can_be_told_what_the_name_is_and_for_which_session(
     daemon: FakeDaemon, ctl: Ctl, kind: str

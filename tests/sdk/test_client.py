@@ -209,6 +209,35 @@ def test_what_is_no_daemon_is_not_taken_for_one(daemon: FakeDaemon, do: Do, raw:
         do(lambda c: c.invoke("a", "m"))
 
 
+@pytest.mark.parametrize(
+    ("act", "sentence"),
+    [
+        (lambda c: c.with_options(timeout="5").invoke("a", "m"), "timeout takes seconds as a number above 0"),
+        (lambda c: c.with_options(timeout=0).invoke("a", "m"), "timeout takes seconds as a number above 0"),
+        (lambda c: c.with_options(timeout=float("nan")).invoke("a", "m"), "timeout takes seconds"),
+        (lambda c: c.invoke("a", "m", [1, 2]), '"a" m takes its arguments by name, not as a list'),
+        (lambda c: c.invoke("a", "m", [("b", 1)]), '"a" m takes its arguments by name, not as a list'),
+        (lambda c: c.invoke("a", ""), 'a call of "a" needs the name of a method'),
+        (lambda c: c.invoke("a", None), 'a call of "a" needs the name of a method'),
+    ],
+    ids=["text", "zero", "nan", "list", "pairs", "no method", "None"],
+)
+def test_what_cannot_be_meant_is_refused_before_it_is_sent(
+    daemon: FakeDaemon, do: Do, act: Do, sentence: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=sentence):
+        do(act)
+    assert daemon.requests == []
+
+
+def test_http_to_a_port_that_speaks_tls_is_guessed(do: Do, tmp_path: Path) -> None:
+    key, trusted = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, key)
+    with tcp_server(context) as server, pytest.raises(Unreachable, match="does it speak https"):
+        do(lambda c: c.invoke("a", "m"), server.url.replace("https", "http"))
+
+
 def test_a_daemon_that_hangs_is_not_waited_for_beyond_the_call_s_own_time(
     daemon: FakeDaemon, do: Do, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,13 +323,23 @@ def test_a_daemon_behind_tls_must_prove_itself(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(trusted, key)
     with tcp_server(context) as server:
-        with pytest.raises(Unreachable, match=r"(?i)certificate.verify.failed"):
+        with pytest.raises(Unreachable, match=r"(?i)certificate.verify.failed.*verify= or \$SSL_CERT_FILE"):
             do(lambda c: c.invoke("a", "m"), server.url)
         assert do(lambda c: c.invoke("a", "m", x=1), server.url, verify=str(trusted)) == {"x": 1}
         monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
         assert do(lambda c: c.invoke("a", "m", x=2), server.url) == {"x": 2}
     with pytest.raises(InvalidRequest, match=r"cannot read the authorities in /none\.pem"):
         do(lambda c: c.models(), "https://x", verify="/none.pem")
+
+
+def test_a_client_that_was_closed_says_so(daemon: FakeDaemon) -> None:
+    client = SyncClient()
+    client.close()
+    client.close()
+
+    with pytest.raises(Unreachable, match="has been closed"):
+        client.models()
+    assert daemon.requests == []
 
 
 def test_connections_are_used_again(do: Do) -> None:
