@@ -10,11 +10,15 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from gleitzeit_extensions import docstrings, hints
+from gleitzeit_extensions import docstrings, hints, plain
 from gleitzeit_extensions.protocol import CallError, Wire
 
 if TYPE_CHECKING:
     from gleitzeit_extensions.schemas import Typed
+
+
+UNNAMED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
+"""What nobody can give from outside."""
 
 
 @dataclass(frozen=True)
@@ -44,23 +48,22 @@ class Arguments:
         Raises `invalid_request` in a sentence that begins with `call`: `cannot call "add" of "tools"`.
         """
         if wrong := self._wrong_names(given):
-            takes = ", ".join(map(_as_written, self.signature.parameters.values()))
-            raise CallError("invalid_request", f"{call}: {wrong}; it takes {takes or 'nothing'}")
-        if self._typed is None:
-            return given
-        from gleitzeit_extensions.schemas import Unfit
-
+            takes = [
+                _as_written(one) for one in self.signature.parameters.values() if one.kind not in UNNAMED
+            ]
+            raise CallError("invalid_request", f"{call}: {wrong}; it takes {', '.join(takes) or 'nothing'}")
         try:
-            return self._typed.convert(given)
-        except Unfit as exc:
-            raise CallError("invalid_request", f"{call}: {exc}", {"parameter": exc.parameter}) from exc
+            return given | {
+                name: plain.fitted(hint, given[name]) for name, hint in self._hinted.items() if name in given
+            }
+        except plain.Unsure:
+            return self._converted(given, call)
 
     @cached_property
     def schema(self) -> Wire:
         """An object with a property for each parameter."""
-        typed = self._typed.schema if self._typed else {}
-        properties = typed.get("properties", {})
         words = docstrings.of_parameters(inspect.getdoc(self.function))
+        properties, definitions = self._schemas()
         return {
             "type": "object",
             "properties": {
@@ -69,28 +72,49 @@ class Arguments:
             },
             "required": [name for name, one in self.named.items() if one.default is one.empty],
             "additionalProperties": self.are_open,
-        } | ({"$defs": typed["$defs"]} if "$defs" in typed else {})
+        } | ({"$defs": definitions} if definitions else {})
 
     def returned(self, streams: bool) -> Wire | None:
         """The schema of what it gives, or of each item that it streams; None when nobody knows."""
-        if hints.RETURN not in self._hints:
+        hint = self._hints.get(hints.RETURN, Any)
+        if streams:
+            hint = hints.of_item(hint)
+        if hint is Any:
             return None
-        from gleitzeit_extensions.schemas import returned
+        try:
+            return plain.schema(hint)
+        except plain.Unsure:
+            from gleitzeit_extensions.schemas import returned
 
-        return returned(self._hints[hints.RETURN], streams)
+            return returned(hint)
 
     @cached_property
     def _hints(self) -> Mapping[str, Any]:
         return hints.resolved(self.function, self.signature, self.owner)
 
     @cached_property
-    def _typed(self) -> Typed | None:
-        usable = {name: hint for name, hint in self._hints.items() if name in self.named}
-        if not usable:
-            return None
+    def _hinted(self) -> dict[str, Any]:
+        return {name: hint for name, hint in self._hints.items() if name in self.named}
+
+    @cached_property
+    def _typed(self) -> Typed:
         from gleitzeit_extensions.schemas import Typed
 
-        return Typed(usable)
+        return Typed(self._hinted)
+
+    def _schemas(self) -> tuple[Mapping[str, Wire], Wire]:
+        try:
+            return {name: plain.schema(hint) for name, hint in self._hinted.items()}, {}
+        except plain.Unsure:
+            return self._typed.schemas()
+
+    def _converted(self, given: dict[str, Any], call: str) -> dict[str, Any]:
+        from gleitzeit_extensions.schemas import Unfit
+
+        try:
+            return self._typed.convert(given)
+        except Unfit as exc:
+            raise CallError("invalid_request", f"{call}: {exc}", {"parameter": exc.parameter}) from exc
 
     def _wrong_names(self, given: dict[str, Any]) -> str | None:
         for name in given:

@@ -13,7 +13,9 @@ from typing import Any
 from gleitzeit_extensions import authors
 from gleitzeit_extensions.authors import Misconfigured
 from gleitzeit_extensions.context import LAUNCH, Launch
-from gleitzeit_extensions.frames import own_words
+from gleitzeit_extensions.failures import own_words
+from gleitzeit_extensions.methods import CalledAlike
+from gleitzeit_extensions.registration import methods_of
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 
@@ -25,6 +27,10 @@ def build(
     cls: type[SocketIOProviderClient], config: dict[str, Any], launch: Launch, roots: list[str]
 ) -> SocketIOProviderClient:
     """The provider; raises `Misconfigured`, or `CannotMake` where another try may succeed."""
+    if missing := authors.left_abstract(cls):
+        at = authors.written(cls)
+        sentence = f"it does not write what is abstract: {', '.join(missing)}"
+        raise Misconfigured(f"cannot make {cls.__name__}: {sentence}{f' ({at})' if at else ''}")
     keywords = _keywords(cls, config, launch)
     token = LAUNCH.set(launch)
     try:
@@ -36,7 +42,16 @@ def build(
     finally:
         LAUNCH.reset(token)
     _agrees(provider, cls, launch)
+    check_names(provider)
     return provider
+
+
+def check_names(provider: SocketIOProviderClient) -> None:
+    """Raises `Misconfigured` where two of its methods are to be called by one name."""
+    try:
+        methods_of(provider)
+    except CalledAlike as exc:
+        raise Misconfigured(f"cannot make {type(provider).__name__}: {exc}") from exc
 
 
 def _keywords(cls: type, config: dict[str, Any], launch: Launch) -> dict[str, Any]:

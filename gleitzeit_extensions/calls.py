@@ -10,12 +10,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from gleitzeit_extensions import frames, outlet, streams, threads
+from gleitzeit_extensions import authors, failures, frames, outlet, streams, threads
 from gleitzeit_extensions.call import Call
 from gleitzeit_extensions.current import CURRENT
 from gleitzeit_extensions.frames import Encoded
 from gleitzeit_extensions.models import takes_model, with_model
 from gleitzeit_extensions.protocol import CANCEL_GRACE, MAX_FRAME, WINDOW, CallError, Wire
+from gleitzeit_extensions.registration import methods_of
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 log = logging.getLogger("gleitzeit")
@@ -113,13 +114,10 @@ class Calls:
             result = await self._run(call)
         except asyncio.CancelledError as exc:
             # without a verdict and uncancelled, it is the author's own: a task that the method waited for
-            call.verdict = call.verdict or frames.failure(exc)
-        except CallError as exc:
-            call.verdict = call.verdict or exc
-        except (
-            Exception,
-            SystemExit,
-        ) as exc:  # an author may raise anything: the caller is told
+            call.verdict = call.verdict or failures.failure(exc)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as exc:  # an author may raise anything, and what is not answered hangs
             call.verdict = call.verdict or self._failed(call, exc)
         if call.threads and not self._is_over:
             await self._until_threads_return(call)
@@ -155,8 +153,13 @@ class Calls:
         is_taken = bool(call.about.model) and takes_model(self._provider, call.method)
         args = with_model(call.args, call.about.model, is_taken)
         result = await threads.call(self._provider.invoke, call.method, **args)
-        what = f'the result of "{call.method}"'
+        what = f'the result of "{call.method}"{self._where(call)}'
         return frames.encoded({"id": call.id, "ok": True, "result": result}, "result", what, self.limit)
+
+    def _where(self, call: Call) -> str:
+        """Where the method is written, for who wonders what it gave."""
+        known = methods_of(self._provider).get(call.method)
+        return f" ({known.where})" if known and known.where else ""
 
     async def _stream(self, call: Call) -> None:
         async with (
@@ -167,13 +170,17 @@ class Calls:
                 await out.put(item)
 
     def _failed(self, call: Call, error: BaseException) -> CallError:
-        failure = frames.failure(error)
+        failure = failures.failure(error)
+        if failure is error:  # it was raised for the caller
+            return failure
         trace = error if log.isEnabledFor(logging.DEBUG) else None
-        log.warning('"%s" failed: %s', call.method, failure.message, exc_info=trace)
+        where = authors.place(error, [])
+        said = f"{failure.message}{f' ({where})' if where else ''}"
+        log.warning('"%s" failed: %s', call.method, said, exc_info=trace)
         return failure
 
     async def _answer(self, call: Call, result: Encoded | None) -> None:
-        error = None if call.verdict is None else frames.envelope(call.verdict, self.limit)
+        error = None if call.verdict is None else failures.envelope(call.verdict, self.limit)
         if call.stream:
             await self._send("end", {"id": call.id, "seq": call.frames} | ({"error": error} if error else {}))
         elif error or result is None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from gleitzeit_extensions import frames, health, places
+from gleitzeit_extensions import failures, frames, health, places
 from gleitzeit_extensions.calls import Calls
 from gleitzeit_extensions.context import Launch
 from gleitzeit_extensions.protocol import PROTO, CallError, Wire
@@ -90,7 +90,7 @@ class Connection:
 
     def refresh(self) -> None:
         """Tell the hub soon what has changed since the registration; may be called from any thread."""
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: there is nobody to tell
             self._loop.call_soon_threadsafe(lambda: self._own(asyncio.create_task(self._update())))
 
     def owns(self, task: asyncio.Task[Any] | None) -> bool:
@@ -99,8 +99,8 @@ class Connection:
     async def _register(self) -> None:
         self._told = registration(self._provider)
         what = f'what "{self._provider.name}" tells about itself'
-        frames.encoded({"register": self._told}, "register", what, self._calls.limit)
-        answer = await self.transport.ask("register", self._told)
+        message = frames.message(self._told, "register", what, self._calls.limit)
+        answer = await self.transport.ask("register", message)
         match answer:
             case {"ok": True, "proto": proto} if proto != PROTO:
                 raise CallError("protocol", f"it speaks gz/{proto}, not gz/{PROTO}: install the same version")
@@ -120,13 +120,13 @@ class Connection:
         try:
             now = registration(self._provider)
             changed = changes(self._told, now)
-            frames.encoded({"update": changed}, "update", "what changed", self._calls.limit)
+            message = frames.message(changed, "update", "what changed", self._calls.limit)
         except CallError as exc:
             log.error('cannot tell the hub about "%s": %s', self._provider.name, exc)
             return
         self._told = now
         if changed:
-            await self.transport.send("update", changed)
+            await self.transport.send("update", message)
         await self._update_readiness()
 
     async def _update_readiness(self) -> None:
@@ -146,7 +146,7 @@ class Connection:
                 raise CallError("protocol", f'"{event}" is not an event for providers')
             handle(data)
         except CallError as exc:
-            complaint = frames.envelope(exc, self._calls.limit)
+            complaint = failures.envelope(exc, self._calls.limit)
             self._own(asyncio.create_task(self.transport.send("error", complaint)))
 
     def _health(self, data: Any) -> None:
@@ -174,9 +174,9 @@ class Connection:
             return self._launch.token or ""
         host = urlsplit(self._provider.server_url).hostname or ""
         if _is_this_machine(host):
-            return places.local_token() or ""
+            return places.local_token()
         # this machine's token is no business of another machine
-        return os.environ.get("GLEITZEIT_TOKEN", "").strip()
+        return places.given_token()
 
     def _own(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)

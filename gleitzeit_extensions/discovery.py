@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from gleitzeit_extensions import frames, threads
+from gleitzeit_extensions import authors, threads
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 log = logging.getLogger("gleitzeit")
@@ -35,7 +35,7 @@ class Discovery:
             async with asyncio.timeout(LOOK_TIMEOUT):
                 self._provider.models = await threads.call(self._provider.discover_models)
         except (Exception, SystemExit) as exc:  # an author may raise anything
-            self._say(frames.own_words(exc))
+            self._say(authors.words(exc, [], self._provider.discover_models))
         else:
             self._said = ""
 

@@ -1,20 +1,47 @@
-"""What may be sent: only JSON, only as large as the hub takes; and how an error looks on the wire."""
+"""What may be sent: only JSON, and only as large as the hub takes."""
 
 from __future__ import annotations
 
 import json
 import math
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from types import CoroutineType
 from typing import Any
+from uuid import UUID
 
 from gleitzeit_extensions.protocol import CallError, Wire
 
-LONGEST_MESSAGE = 16 * 1024
-"""Characters of an exception's own text that travel; a whole prompt in an error helps nobody."""
+
+def _plain(value: Any) -> Any:
+    """What JSON has a form for, one layer deep, of what type hints promise; raises TypeError for all else.
+
+    As Pydantic does it, so that a method's schema of its result is true.
+    """
+    match value:
+        case date() | time():
+            return value.isoformat()
+        case Enum():
+            return value.value
+        case Decimal() | PurePath() | UUID():
+            return str(value)
+        case set() | frozenset():
+            return list(value)
+    if isinstance(value, type):
+        raise TypeError(f"{value.__name__} is a class")
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    if hasattr(value, "model_dump"):  # Pydantic
+        return value.model_dump(mode="json")
+    if hasattr(value, "tolist"):  # NumPy, PyTorch
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_plain).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +69,13 @@ def text(value: object, at: str, what: str) -> str:
         raise _not_json(value, at, what, exc) from exc
 
 
+def message(value: object, at: str, what: str, limit: int) -> Encoded:
+    """All of a message; raises the `CallError` that says why it cannot be sent."""
+    whole = text(value, at, what)
+    fits(len(whole), what, limit)
+    return Encoded(whole)
+
+
 def fits(size: int, what: str, limit: int) -> None:
     """Raise `too_large` when `what` has more bytes of JSON than one message may have."""
     if size > limit:
@@ -66,7 +100,7 @@ def offence(value: object, at: str) -> str | None:
             case float():
                 if not math.isfinite(value):
                     return f"{at} is {value}"
-            case dict() | list() | tuple() if id(value) in seen:
+            case _ if id(value) in seen:
                 continue
             case dict():
                 for key in value:
@@ -76,41 +110,17 @@ def offence(value: object, at: str) -> str | None:
             case list() | tuple():
                 waiting += [(f"{at}[{n}]", inner) for n, inner in reversed(list(enumerate(value)))]
             case _:
-                return f"{at} is a {type(value).__name__}"
+                try:
+                    waiting.append((at, _plain(value)))
+                except Exception:
+                    return f"{at} is a {type(value).__name__}{_way_out(value)}"
         seen.add(id(value))
     return None
 
 
-def own_words(error: BaseException) -> str:
-    """The exception as its author wrote it: `ValueError: Division by zero is not allowed`."""
-    try:
-        text = str(error)[:LONGEST_MESSAGE]
-    except Exception as exc:  # an author's __str__ may do anything
-        text = f"(its text cannot be had: {type(exc).__name__})"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def failure(error: BaseException) -> CallError:
-    """What an exception of the author's code is on the wire; a `CallError` is meant for the wire already."""
-    if isinstance(error, CallError):
-        return error
-    code = "unavailable" if _is_of_a_connection(error) else "provider_error"
-    return CallError(code, own_words(error), {"type": type(error).__name__})
-
-
-def _is_of_a_connection(error: BaseException) -> bool:
-    """Whether something that the author's code needs could not be reached."""
-    aiohttp = sys.modules.get("aiohttp")  # who never imported it cannot have raised its errors
-    theirs = (aiohttp.ClientConnectionError,) if aiohttp else ()
-    return isinstance(error, (ConnectionError, TimeoutError, *theirs))
-
-
-def envelope(error: CallError, limit: int) -> dict[str, Any]:
-    """The error as it is sent; a `detail` that cannot be sent is left out, since the code matters more."""
-    wire = error.wire()
-    wire["message"] = str(wire["message"])[:LONGEST_MESSAGE]
-    try:
-        encoded(wire, "detail", "the detail of an error", limit // 2)
-    except CallError:
-        wire["detail"] = {}
-    return wire
+def _way_out(value: object) -> str:
+    if isinstance(value, CoroutineType):
+        return f" ({value.__name__}); write await in front of it"
+    if isinstance(value, (bytes, bytearray)):
+        return "; send it as text, such as base64"
+    return ""

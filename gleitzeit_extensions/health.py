@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gleitzeit_extensions import frames, threads
+from gleitzeit_extensions import failures, frames, threads
 from gleitzeit_extensions.frames import Encoded
 from gleitzeit_extensions.protocol import CallError, Wire
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
@@ -15,7 +15,7 @@ async def answer(provider: SocketIOProviderClient, id: object, limit: int) -> Wi
         wire = {"id": id, "ok": True, "health": _health(await threads.call(provider.get_health_status))}
         return frames.encoded(wire, "health", "the answer of get_health_status()", limit)
     except (Exception, SystemExit) as exc:  # whatever it raises, the answer is: not well, and why
-        return {"id": id, "ok": False, "error": frames.envelope(frames.failure(exc), limit)}
+        return {"id": id, "ok": False, "error": failures.envelope(failures.failure(exc), limit)}
 
 
 def _health(given: object) -> dict[str, Any]:

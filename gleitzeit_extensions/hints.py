@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,3 +27,11 @@ def resolved(function: Callable[..., Any], signature: inspect.Signature, owner: 
         if hint not in (inspect.Signature.empty, Any, type(None)):
             found[name] = hint
     return found
+
+
+def of_item(stream: Any) -> Any:
+    """The hint of each item, from the hint of what streams them; Any when it does not say."""
+    origin, args = typing.get_origin(stream), typing.get_args(stream)
+    if args and isinstance(origin, type) and issubclass(origin, (AsyncIterable, Iterable)):
+        return args[0]
+    return Any

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from gleitzeit_extensions import frames, threads
+from gleitzeit_extensions import authors, threads
 
 log = logging.getLogger("gleitzeit")
 
@@ -15,4 +15,4 @@ async def call(hook: Callable[[], Any]) -> None:
     try:
         await threads.call(hook)
     except (Exception, SystemExit) as exc:
-        log.warning("%s() failed: %s", getattr(hook, "__name__", "a hook"), frames.own_words(exc))
+        log.warning("%s() failed: %s", getattr(hook, "__name__", "a hook"), authors.words(exc, []))

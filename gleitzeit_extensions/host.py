@@ -20,6 +20,7 @@ from gleitzeit_extensions.authors import Misconfigured
 from gleitzeit_extensions.building import CannotMake, build
 from gleitzeit_extensions.context import Launch
 from gleitzeit_extensions.loading import load, use_path
+from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
 CONFIGURATION = 78
 """sysexits.h EX_CONFIG: not to be tried again before somebody changed something."""
@@ -30,11 +31,20 @@ USAGE = (
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """An extension, and the directories in which it is looked for."""
+
+    name: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Order:
-    """The line on stdin."""
+    """The line on stdin: `dotted` names a class where no extension is wanted."""
 
     launch: Launch
     dotted: str
+    extension: Wanted | None
     config: dict[str, Any]
     python_path: list[str]
 
@@ -53,7 +63,10 @@ class Order:
                 auto_discover_models=bool(told.get("auto_discover_models")),
                 parent=os.getppid(),
             )
-            return cls(launch, told["class"], told.get("config") or {}, told.get("python_path") or [])
+            extension = told.get("extension")
+            wanted = Wanted(extension["name"], tuple(extension["paths"])) if extension else None
+            dotted = "" if wanted else told["class"]
+            return cls(launch, dotted, wanted, told.get("config") or {}, told.get("python_path") or [])
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             # never the line itself: it carries the token
             raise Misconfigured(f"the launch line cannot be read: {type(exc).__name__}: {exc}") from exc
@@ -84,17 +97,27 @@ def main() -> int:
 async def _run(order: Order) -> None:
     # in the loop, since a constructor may want to open a session on it
     use_path(order.python_path)
-    cls = load(order.dotted, order.python_path)
-    provider = build(cls, order.config, order.launch, order.python_path)
+    provider = _provider(order)
     from gleitzeit_extensions.connection import Refused
+    from gleitzeit_extensions.exceptions import ExtensionServiceError
     from gleitzeit_extensions.link import Orphaned
 
     try:
         await provider.run()
     except Refused as exc:
         raise Misconfigured(str(exc)) from exc
-    except Orphaned as exc:
+    except (Orphaned, ExtensionServiceError) as exc:
         raise CannotMake(str(exc)) from exc
+
+
+def _provider(order: Order) -> SocketIOProviderClient:
+    if order.extension is None:
+        cls = load(order.dotted, order.python_path)
+        return build(cls, order.config, order.launch, order.python_path)
+    from gleitzeit_extensions.extensions import hosting
+
+    wanted = order.extension
+    return hosting.make(wanted.name, wanted.paths, order.config, order.launch)
 
 
 def _failed(error: Exception, status: int) -> int:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 
-from gleitzeit_extensions import authors, frames, portions
+from gleitzeit_extensions import authors, failures, portions
 from gleitzeit_extensions.authors import Misconfigured
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
@@ -33,10 +33,8 @@ def load(dotted: str, directories: list[str]) -> type[SocketIOProviderClient]:
     if not isinstance(found, type):
         raise Misconfigured(f"{dotted} in {module.__file__} is a {type(found).__name__}, not a class")
     if not issubclass(found, SocketIOProviderClient):
-        raise Misconfigured(
-            f"{dotted} in {module.__file__} is not a provider: let it inherit from "
-            "gleitzeit_extensions.socketio_provider_client.SocketIOProviderClient"
-        )
+        where = authors.written(found) or module.__file__
+        raise Misconfigured(f"{dotted} is not a provider: {_way_out(found)} ({where})")
     return found
 
 
@@ -55,10 +53,19 @@ def _module(name: str, directories: list[str]) -> ModuleType:
         raise Misconfigured(_broken(name, exc, directories)) from exc
 
 
+def _way_out(cls: type) -> str:
+    from gleitzeit_extensions.decorators import get_extension_meta, is_extension
+
+    if is_extension(cls):
+        name = get_extension_meta(cls).name
+        return f"it is an extension: write `extension: {name}` in the place of `class`"
+    return "let it inherit from gleitzeit_extensions.socketio_provider_client.SocketIOProviderClient"
+
+
 def _broken(name: str, error: BaseException, directories: list[str]) -> str:
     where = authors.place(error, directories)
     words = (
-        frames.own_words(error)
+        failures.own_words(error)
         if not isinstance(error, SyntaxError)
         else f"{type(error).__name__}: {error.msg}"
     )

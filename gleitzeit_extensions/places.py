@@ -56,15 +56,32 @@ def token_file(control: str) -> str:
     return os.path.join(os.path.dirname(control), TOKEN)
 
 
-def local_token(given: str | None = None) -> str | None:
-    """`$GLEITZEIT_TOKEN`, else the token of this machine's daemon if there is one that this user may read."""
-    if token := os.environ.get("GLEITZEIT_TOKEN", "").strip():
+def given_token() -> str:
+    """`$GLEITZEIT_TOKEN`; empty without one. Raises ValueError for what cannot be a token."""
+    return _token(os.environ.get("GLEITZEIT_TOKEN", ""), "$GLEITZEIT_TOKEN")
+
+
+def local_token() -> str:
+    """`$GLEITZEIT_TOKEN`, else the token of this machine's daemon if there is one that this user may read.
+
+    Raises ValueError for what cannot be a token.
+    """
+    if token := given_token():
         return token
+    path = token_file(control_socket())
     try:
-        with open(token_file(control_socket(given)), encoding="ascii") as file:
-            return file.read().strip()
+        with open(path, encoding="ascii", errors="replace") as file:
+            return _token(file.read(), path)
     except OSError:
-        return None
+        return ""
+
+
+def _token(given: str, where: str) -> str:
+    token = given.strip()
+    if token.isascii() and token.isprintable():
+        return token
+    # never the token itself: errors end in logs
+    raise ValueError(f"{where} is not a token: it has a character that no token has")
 
 
 def connect(path: str, timeout: float | None = None) -> socket.socket:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gleitzeit_extensions.methods import Method, public_methods
+from gleitzeit_extensions import methods
+from gleitzeit_extensions.methods import Method, subject_of
 from gleitzeit_extensions.protocol import CallError, Wire
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
@@ -10,12 +11,13 @@ MAY_CHANGE = ("models", "capabilities", "methods", "description", "metadata")
 
 
 def methods_of(provider: SocketIOProviderClient) -> dict[str, Method]:
-    return public_methods(type(provider), SocketIOProviderClient)
+    return methods.methods_of(provider, SocketIOProviderClient)
 
 
 def is_closed(provider: SocketIOProviderClient) -> bool:
     """Whether its methods are the whole list; a class with an `invoke` of its own decides at run time."""
-    return type(provider).invoke is SocketIOProviderClient.invoke
+    own = SocketIOProviderClient.invoke
+    return getattr(type(subject_of(provider)), "invoke", own) is own
 
 
 def registration(provider: SocketIOProviderClient) -> Wire:
@@ -23,14 +25,14 @@ def registration(provider: SocketIOProviderClient) -> Wire:
     if not isinstance(provider.metadata, dict):
         sentence = f'metadata of "{provider.name}" is a {type(provider.metadata).__name__}: a dict is needed'
         raise CallError("invalid_request", sentence)
-    methods = methods_of(provider).values()
+    known = methods_of(provider).values()
     return {
         "name": provider.name,
         "type": provider.provider_type,
         "description": provider.description,
         "models": list(provider.models),
         "capabilities": list(provider.capabilities),
-        "methods": [method.entry for method in methods],
+        "methods": [method.entry for method in known],
         "closed": is_closed(provider),
         "ready": provider.why_not_ready is None,
         "metadata": dict(provider.metadata),

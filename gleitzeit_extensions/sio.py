@@ -35,7 +35,8 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc]
     def encode(self) -> Any:
         match self.data:
             case [str(event), Encoded(text=text)]:
-                return f"{self.packet_type}{self.namespace},[{json.dumps(event)},{text}]"
+                ack = "" if self.id is None else self.id
+                return f"{self.packet_type}{self.namespace},{ack}[{json.dumps(event)},{text}]"
         return super().encode()
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from gleitzeit_extensions import threads
 from gleitzeit_extensions.context import LAUNCH, Launch
-from gleitzeit_extensions.methods import UnknownMethod, public_methods
+from gleitzeit_extensions.methods import UnknownMethod, methods_of, subject_of
 from gleitzeit_extensions.protocol import CallError
 
 if TYPE_CHECKING:
@@ -96,14 +96,17 @@ class SocketIOProviderClient:
 
     async def invoke(self, method: str, **kwargs: Any) -> Any:
         """Call the public method of that name. Override it to decide at run time what can be called."""
-        known = public_methods(type(self), SocketIOProviderClient)
+        known, subject = methods_of(self, SocketIOProviderClient), subject_of(self)
+        if subject is not self and hasattr(subject, "invoke"):
+            return await threads.call(subject.invoke, method, **kwargs)
         if method not in known:
             raise UnknownMethod(self.name, method, list(known))
         if known[method].streams:
             raise CallError(
                 "invalid_request", f'"{method}" of "{self.name}" gives a stream: call it with stream'
             )
-        return await threads.call(getattr(self, method), **known[method].checked(self.name, kwargs))
+        called = getattr(subject, known[method].attribute)
+        return await threads.call(called, **known[method].checked(self.name, kwargs))
 
     def stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         """Override as an async generator: each item it yields is sent within 5 ms, as the caller reads."""
@@ -118,7 +121,7 @@ class SocketIOProviderClient:
 
         `parameters` is a JSON Schema of an object, `returns` one of the result, or of an item of the stream.
         """
-        known = public_methods(type(self), SocketIOProviderClient)
+        known = methods_of(self, SocketIOProviderClient)
         return [method.entry for method in known.values()]
 
     @property

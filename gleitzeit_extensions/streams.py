@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from gleitzeit_extensions import threads
-from gleitzeit_extensions.methods import UnknownMethod
+from gleitzeit_extensions.methods import UnknownMethod, subject_of
 from gleitzeit_extensions.models import with_model
 from gleitzeit_extensions.protocol import CallError
 from gleitzeit_extensions.registration import is_closed, methods_of
@@ -33,7 +33,7 @@ async def _start(provider: SocketIOProviderClient, name: str, args: dict[str, An
     chosen = known.get(name)
     if chosen is not None and chosen.streams and name != "stream":
         args = chosen.checked(provider.name, with_model(args, model, chosen.accepts("model")))
-        return await threads.call(getattr(provider, name), **args)
+        return await threads.call(getattr(subject_of(provider), chosen.attribute), **args)
     if is_closed(provider) and name not in ("stream", "generate"):
         if chosen is None:
             raise UnknownMethod(provider.name, name, list(known))
@@ -41,12 +41,13 @@ async def _start(provider: SocketIOProviderClient, name: str, args: dict[str, An
         raise CallError("invalid_request", sentence)
     stream = known.get("stream")
     if stream is None:
-        sentence = f'"{provider.name}" does not stream: its class {type(provider).__name__} has no stream()'
+        kind = type(subject_of(provider)).__name__
+        sentence = f'"{provider.name}" does not stream: its class {kind} has no stream()'
         raise CallError("not_found.method", sentence)
     if stream.takes is not None and "method" in stream.takes.named:
         args = {**args, "method": name}
     args = stream.checked(provider.name, with_model(args, model, stream.accepts("model")))
-    return await threads.call(provider.stream, **args)
+    return await threads.call(subject_of(provider).stream, **args)
 
 
 def _asynchronous(provider: SocketIOProviderClient, given: object) -> AsyncIterator[Any]:

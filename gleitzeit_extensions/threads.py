@@ -12,6 +12,8 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from gleitzeit_extensions.protocol import CallError
+
 if TYPE_CHECKING:
     import asyncio
     from queue import SimpleQueue
@@ -78,10 +80,6 @@ def in_thread(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> asy
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     returned: asyncio.Future[None] = loop.create_future()
-    running = RUNNING.get()
-    if running is not None:
-        running.add(returned)
-        returned.add_done_callback(running.discard)
     context = copy_context()
 
     def settle(result: Any, error: BaseException | None) -> None:
@@ -97,7 +95,14 @@ def in_thread(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> asy
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, result, error)
 
-    Thread(target=run, name=getattr(function, "__name__", "call"), daemon=True).start()
+    name = getattr(function, "__name__", "call")
+    try:
+        Thread(target=run, name=name, daemon=True).start()
+    except RuntimeError as exc:  # too many processes and threads, or too little memory
+        raise CallError("overloaded", f'no thread can be started for "{name}": {exc}') from exc
+    if (running := RUNNING.get()) is not None:
+        running.add(returned)
+        returned.add_done_callback(running.discard)
     return future
 
 

@@ -6,7 +6,8 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+import typing
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -58,6 +59,9 @@ class Subject(SocketIOProviderClient):
     async def numbers(self, xs: list[int]) -> Any:
         return xs
 
+    async def words(self, words: Iterable[str]) -> Any:
+        return words
+
     async def point(self, at: Point) -> Any:
         return at
 
@@ -87,6 +91,9 @@ class Subject(SocketIOProviderClient):
     async def shared(self, seen: list[int] = []) -> Any:  # noqa: B006
         seen.append(1)
         return seen
+
+    async def unnamed(self, a: int = 0, /, b: int = 0, *rest: int) -> Any:
+        return b
 
     async def open(self, a: int, **options: Any) -> Any:
         return options
@@ -140,6 +147,7 @@ async def refused(method: str, **args: Any) -> str:
         ("perhaps", {"text": 5}, "text must be a string, not 5"),
         ("numbers", {"xs": "1"}, 'xs must be a list, not "1"'),
         ("numbers", {"xs": [1, "two"]}, 'xs[1] must be a whole number, not "two"'),
+        ("words", {"words": ["a", 2]}, "words[1] must be a string, not 2"),
         ("point", {"at": 5}, "at must be an object, not 5"),
         ("point", {"at": {"y": 1}}, "at.x is missing"),
         ("points", {"at": {"home": {"x": "far"}}}, 'at.home.x must be a whole number, not "far"'),
@@ -154,6 +162,7 @@ async def refused(method: str, **args: Any) -> str:
             "it takes no citty (did you mean city?); it takes city, days=3, unit='C'",
         ),
         ("outside", {"a": 1}, "it takes no a; it takes nothing"),
+        ("unnamed", {"a": 1}, "it takes no a; it takes b=0"),
     ],
 )
 async def test_what_a_method_cannot_take_is_told_in_a_sentence(
@@ -171,6 +180,7 @@ async def test_what_a_method_cannot_take_is_told_in_a_sentence(
         ("either", {"value": 5.5}, 5.5),
         ("perhaps", {"text": None}, None),
         ("numbers", {"xs": [1, "2"]}, [1, 2]),
+        ("words", {"words": ["a", "b"]}, ["a", "b"]),
         ("point", {"at": {"x": 1}}, Point(1)),
         ("points", {"at": {"home": {"x": 1, "y": 2}}}, {"home": Point(1, 2)}),
         ("colour", {"colour": "red"}, Colour.RED),
@@ -243,6 +253,19 @@ async def test_a_stream_is_described_by_its_items() -> None:
     assert forecasts["returns"]["properties"]["x"] == {"type": "integer"}
 
 
+@pytest.mark.parametrize("hint", [typing.AsyncIterator, typing.Generator, Any])
+async def test_a_stream_of_nobody_knows_what_is_described_as_far_as_it_is_known(hint: Any) -> None:
+    class Bare(SocketIOProviderClient):
+        async def count(self):  # type: ignore[no-untyped-def]
+            yield 1
+
+        count.__annotations__["return"] = hint
+
+    (tool,) = await Bare("bare").get_tools()
+
+    assert (tool["stream"], "returns" in tool) == (True, False)
+
+
 async def test_the_mark_of_a_method_that_may_be_repeated_stands_on_either_side() -> None:
     marks = {tool["name"]: tool["idempotent"] for tool in await Subject().get_tools()}
 
@@ -271,16 +294,28 @@ async def test_a_class_with_its_own_invoke_gets_what_came() -> None:
     assert await Open().invoke("number", a="five", b=2) == {"a": "five", "b": 2}
 
 
-@pytest.mark.parametrize(("hints", "is_loaded"), [("self, a, b=1", False), ("self, a: int", True)])
-def test_pydantic_is_loaded_for_hints_only(hints: str, is_loaded: bool) -> None:
+@pytest.mark.parametrize(
+    ("hints", "is_loaded"),
+    [
+        ("self, a, b=1", "False"),
+        ("self, a: int, b: list[dict[str, str | None]] | None = None", "True"),
+        ("self, a: int, b: dict[str, list[float]] = {}, c: int | float | None = 1", "False"),
+        ("self, a: str", "True"),
+    ],
+)
+def test_pydantic_is_loaded_only_for_hints_and_values_that_need_it(hints: str, is_loaded: str) -> None:
     code = f"""
 import asyncio, sys
+from gleitzeit_extensions import CallError
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 class Mine(SocketIOProviderClient):
     async def double({hints}):
         "Two lines.\\n\\nOf words."
 assert "pydantic" not in sys.modules
-asyncio.run(Mine("mine").invoke("double", a=1))
+try:
+    asyncio.run(Mine("mine").invoke("double", a=1))
+except CallError as exc:
+    assert str(exc).endswith("a must be a string, not 1")
 asyncio.run(Mine("mine").get_tools())
 print("pydantic" in sys.modules)
 """

@@ -6,11 +6,17 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from gleitzeit_extensions import frames
 from gleitzeit_extensions.calls import Calls
 from gleitzeit_extensions.protocol import MAX_FRAME, CallError
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
@@ -18,6 +24,20 @@ from tests.sdk.fake_hub import PATIENCE, FakeHub, a_hub
 from tests.sdk.subjects import Calculator, serving
 
 pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Pair:
+    a: Any
+    b: Any
+
+
+class Model(BaseModel):
+    a: int
+
+
+class Colour(Enum):
+    RED = "red"
 
 
 class Busy(SocketIOProviderClient):
@@ -69,7 +89,7 @@ class Busy(SocketIOProviderClient):
         raise TimeoutError("upstream is slow")
 
     async def odd(self) -> Any:
-        return {"rows": [{"when": date(2026, 1, 1)}]}
+        return {"rows": [{"when": object()}]}
 
     async def nan(self) -> float:
         return float("nan")
@@ -221,7 +241,7 @@ async def test_a_stop_iteration_from_a_thread_is_answered_too(hub: FakeHub) -> N
 @pytest.mark.parametrize(
     ("method", "reason"),
     [
-        ("odd", "result.rows[0].when is a date"),
+        ("odd", "result.rows[0].when is a object"),
         ("nan", "result is nan"),
         ("keys", "result has the key (1, 2), which is a tuple"),
         ("round", "Circular reference detected"),
@@ -232,7 +252,61 @@ async def test_a_result_that_is_not_json_is_named(hub: FakeHub, method: str, rea
         error = await hub.fails(method)
 
     assert error.code == "provider_error"
-    assert error.message == f'the result of "{method}" is not JSON: {reason}'
+    place = f"test_calls.py:{getattr(Busy, method).__code__.co_firstlineno}"
+    assert error.message == f'the result of "{method}" ({place}) is not JSON: {reason}'
+
+
+async def test_a_result_with_a_coroutine_in_it_says_what_is_missing(hub: FakeHub) -> None:
+    async def asleep() -> None: ...
+
+    later = asleep()
+
+    class Hasty(SocketIOProviderClient):
+        async def hurry(self) -> Any:
+            return {"later": later}
+
+    async with serving(Hasty("hasty", server_url=hub.url), hub):
+        error = await hub.fails("hurry")
+    later.close()
+
+    assert error.message.endswith(
+        "not JSON: result.later is a coroutine (asleep); write await in front of it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (b"x", "result is a bytes; send it as text, such as base64"),
+        (Pair(1, object()), "result.b is a object"),
+        (Pair, "result is a type"),
+    ],
+)
+def test_what_is_no_json_comes_with_the_way_out(value: object, words: str) -> None:
+    assert frames.offence(value, "result") == words
+
+
+@pytest.mark.parametrize(
+    ("value", "json"),
+    [
+        (Pair(1, Pair(2, None)), '{"a":1,"b":{"a":2,"b":null}}'),
+        ([Model(a=1)], '[{"a":1}]'),
+        ({"of": {1}}, '{"of":[1]}'),
+        (datetime(2026, 1, 2, 3, tzinfo=UTC), '"2026-01-02T03:00:00+00:00"'),
+        (Path("/a"), '"/a"'),
+        (Decimal("1.10"), '"1.10"'),
+        (Colour.RED, '"red"'),
+    ],
+)
+def test_what_type_hints_promise_has_a_form_in_json(value: object, json: str) -> None:
+    assert frames.text(value, "result", "it") == json
+
+
+def test_a_thing_that_holds_itself_is_told_and_ends() -> None:
+    pair = Pair(1, None)
+    pair.b = pair
+    with pytest.raises(CallError, match="Circular reference"):
+        frames.text(pair, "result", "it")
 
 
 async def test_a_result_that_is_too_large_is_refused_before_it_is_sent(hub: FakeHub) -> None:
@@ -333,6 +407,24 @@ async def test_a_thread_that_does_not_return_in_time_lingers_too(hub: FakeHub) -
         answer = await hub.seen("result", id=id)
 
     assert answer["error"]["code"] == "deadline_exceeded"
+
+
+async def test_a_call_for_which_no_thread_can_be_started_goes_elsewhere(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with serving(Busy(hub), hub):
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", none_left)
+            error = await hub.fails("block")
+
+    assert (error.code, error.message) == (
+        "overloaded",
+        'no thread can be started for "block": can\'t start new thread',
+    )
+    assert not [name for name, _ in hub.heard if name == "lingers"]
 
 
 async def test_a_lost_connection_does_not_wait_for_a_thread(hub: FakeHub) -> None:

@@ -57,7 +57,10 @@ async def test_a_plain_health_method_will_do(hub: FakeHub) -> None:
     [
         (RuntimeError("upstream is down"), "RuntimeError: upstream is down"),
         ("fine", 'get_health_status() gave a str: a dict with "healthy" is needed'),
-        ({"since": {1, 2}}, "the answer of get_health_status() is not JSON: health.since is a set"),
+        (
+            {"since": b"1"},
+            "the answer of get_health_status() is not JSON: health.since is a bytes; send it as text, such as base64",
+        ),
     ],
 )
 async def test_what_is_no_health_is_a_failure_in_words(hub: FakeHub, given: Any, sentence: str) -> None:

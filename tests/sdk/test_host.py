@@ -205,7 +205,8 @@ async def test_a_missing_class_is_named_with_its_neighbour(tmp_path: Path) -> No
     ("cls", "sentence"),
     [
         ("mine.function", "is a function, not a class"),
-        ("mine.Plain", "is not a provider: let it inherit from"),
+        ("mine.Plain", "mine.Plain is not a provider: let it inherit from"),
+        ("mine.Plain", "SocketIOProviderClient (mine.py:3)"),
         ("Thing", 'class: "Thing" is not of the form module.ClassName'),
         ("mine.", 'class: "mine." is not of the form module.ClassName'),
     ],
@@ -305,12 +306,96 @@ async def test_a_constructor_that_forgets_its_base_class_is_told(tmp_path: Path)
 async def test_an_abstract_class_is_told(tmp_path: Path) -> None:
     text = """
 from abc import ABC, abstractmethod
-class Thing(SocketIOProviderClient, ABC):
+class Base(SocketIOProviderClient, ABC):
     @abstractmethod
     def work(self): ...
+    @abstractmethod
+    def rest(self): ...
+class Thing(Base):
+    def rest(self): ...
 """
 
-    assert "cannot make Thing: Can't instantiate abstract class Thing" in await refused(tmp_path, text)
+    assert await refused(tmp_path, text) == (
+        "cannot make Thing: it does not write what is abstract: work() (mine.py:5) (mine.py:9)"
+    )
+
+
+EXTENSION = """
+from gleitzeit_extensions.decorators import config_field, extension, handler
+import asyncio
+
+@extension(name="mine", description="Mine alone")
+@config_field("size", field_type="integer", default=3)
+class Mine:
+    def __init__(self, size):
+        self.size = size
+        {init}
+
+    async def grow(self, by: int) -> int:
+        asyncio.sleep(1)
+        return self.size + by
+
+    @handler("shrink")
+    async def _shrink(self) -> int:
+        return self.size - 1
+"""
+
+
+def extension_order(directory: Path, hub: FakeHub | None = None, init: str = "", **fields: Any) -> str:
+    """The line for an extension "mine" that lies in a directory of its own."""
+    (directory / "mine.py").write_text(EXTENSION.format(init=init or "pass"))
+    return order("", directory, hub, extension={"name": "mine", "paths": [str(directory)]}, **fields)
+
+
+async def test_it_runs_an_extension_as_a_provider(hub: FakeHub, tmp_path: Path) -> None:
+    line = extension_order(tmp_path, hub, config={"size": 5, "name": "thing"})
+    async with a_child(*HOST, line=line) as child:
+        told = await hub.seen("register")
+        assert (told["name"], told["description"]) == ("thing", "Mine alone")
+        assert (await hub.call("grow", {"by": 2}))["result"] == 7
+        assert (await hub.call("shrink"))["result"] == 4
+        child.process.send_signal(signal.SIGTERM)
+
+        assert await child.ended() == 0
+
+
+async def test_a_coroutine_that_nobody_awaited_is_told_with_its_line(hub: FakeHub, tmp_path: Path) -> None:
+    async with a_child(*HOST, line=extension_order(tmp_path, hub)) as child:
+        await hub.seen("register")
+        await hub.call("grow", {"by": 2})
+
+        await child.says(f"{tmp_path}/mine.py:13: RuntimeWarning: coroutine 'sleep' was never awaited")
+
+
+@pytest.mark.parametrize(
+    ("init", "fields", "status", "sentence"),
+    [
+        ("", {"config": {"size": "5"}}, 78, '"mine" is not well configured: size has to be an integer'),
+        ("", {"config": {"sise": 5}}, 78, "it does not take sise (did you mean size?)"),
+        ("raise ValueError('too small')", {}, 78, "mine.py:10: ValueError: too small"),
+        ("raise ConnectionError('it is down')", {}, 1, "mine.py:10: ConnectionError: it is down"),
+        ("", {"extension": {"name": "mien", "paths": []}}, 78, 'there is no extension "mien"'),
+    ],
+)
+async def test_an_extension_that_cannot_be_made_is_told(
+    tmp_path: Path, init: str, fields: dict[str, Any], status: int, sentence: str
+) -> None:
+    line = json.dumps(json.loads(extension_order(tmp_path, init=init)) | fields)
+    ended, said = await outcome(line)
+
+    assert (ended, len(said.splitlines())) == (status, 1), said
+    assert sentence in said
+
+
+async def test_an_extension_in_the_place_of_a_class_is_told_apart(tmp_path: Path) -> None:
+    extension_order(tmp_path)
+    status, said = await outcome(order("mine.Mine", tmp_path))
+
+    assert (status, said) == (
+        78,
+        "mine.Mine is not a provider: it is an extension: write `extension: mine` in the place of `class` "
+        "(mine.py:5)",
+    )
 
 
 async def test_a_refusal_by_the_hub_is_told(hub: FakeHub, tmp_path: Path) -> None:

@@ -185,7 +185,8 @@ async def test_a_hook_that_fails_or_hangs_does_no_harm(
         await hub.kick()
         await hub.seen("register", nth=2)
 
-    assert "on_disconnected() failed: ValueError: in the hook" in caplog.text
+    line = Hooked.on_disconnected.__code__.co_firstlineno + 1
+    assert f"on_disconnected() failed: ValueError: in the hook ({__file__}:{line})" in caplog.text
 
 
 async def test_a_goodbye_hook_that_hangs_does_not_keep_it(
@@ -238,9 +239,9 @@ async def test_models_assigned_while_it_registers_are_told(hub: FakeHub) -> None
 
 async def test_metadata_that_is_not_json_ends_run_with_a_sentence(hub: FakeHub) -> None:
     with pytest.raises(
-        Refused, match=r'what "thing" tells about itself is not JSON: register.metadata.x is a set'
+        Refused, match=r'what "thing" tells about itself is not JSON: register.metadata.x is a bytes'
     ):
-        await Thing(server_url=hub.url, metadata={"x": {1}}).run()
+        await Thing(server_url=hub.url, metadata={"x": b"1"}).run()
 
 
 async def test_by_hand_a_wrong_token_is_logged_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -272,6 +273,24 @@ async def test_the_token_file_is_read_anew_at_each_attempt(
         await running
 
     assert hub.auths[-1]["token"] == "new"
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "caf\u00e9", "\x00"])
+async def test_what_cannot_be_a_token_ends_run_with_a_sentence(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("GLEITZEIT_SOCKET", str(tmp_path / "gleitzeitd.sock"))
+    (tmp_path / "token").write_text(token)
+    with pytest.raises(ValueError, match="no token has") as of_file:
+        await asyncio.wait_for(Thing(server_url=hub.url).run(), PATIENCE)
+    with monkeypatch.context() as patched:
+        patched.setattr("os.environ", {"GLEITZEIT_TOKEN": token})  # the system's takes no NUL
+        with pytest.raises(ValueError, match="no token has") as of_variable:
+            await asyncio.wait_for(Thing(server_url=hub.url).run(), PATIENCE)
+
+    assert str(of_file.value).startswith(f"{tmp_path}/token is not a token")
+    assert str(of_variable.value).startswith("$GLEITZEIT_TOKEN is not a token")
+    assert not hub.auths
 
 
 async def test_this_machine_s_token_is_not_sent_to_another_machine(
@@ -395,6 +414,11 @@ async def test_a_failed_discovery_is_not_fatal(
     async with serving(thing, hub):
         assert (await hub.seen("register"))["models"] == ["known"]
     assert '"thing" could not discover its models' in caplog.text
+    line = Discovers.discover_models.__code__.co_firstlineno
+    if isinstance(given, Exception):
+        assert f"RuntimeError: upstream is down ({__file__}:{line + 2})" in caplog.text
+    else:
+        assert f"TypeError: models is a list of strings, not {given!r} (test_link.py:{line})" in caplog.text
 
 
 async def test_a_slow_discovery_does_not_hold_up_the_registration(
