@@ -29,6 +29,12 @@ class Room:
 PROTOCOL = "gleitzeit_extensions.protocol"
 PLACES = "gleitzeit_extensions.places"
 VERSION = "gleitzeit_extensions.version"
+EXCEPTIONS = "gleitzeit_extensions.exceptions"
+CATALOG = "gleitzeit_extensions.catalog"
+EXTENSIONS = "gleitzeit_extensions.extensions"
+CLIENT = "gleitzeit_extensions.client"
+HELPERS = "gleitzeit_extensions.helpers"
+TESTING = "gleitzeit_extensions.testing"
 SDK = ("gleitzeit_extensions", PROTOCOL, PLACES, VERSION)
 CORE = "gleitzeitd.core"
 LOGS = "gleitzeitd.processes.logs"
@@ -67,7 +73,8 @@ HOUSE = {
     LOGS: Room(knows=(CORE,)),
     CONTAINMENT: Room(knows=(CORE,)),
     CHECKS: Room(knows=(CORE, CONTAINMENT, "gleitzeitd.processes")),
-    "gleitzeitd.config": Room(knows=(CORE, WATCHING)),
+    # Extensions are read, and never run.
+    "gleitzeitd.config": Room(knows=(CORE, WATCHING, EXCEPTIONS), knows_late=(CATALOG,)),
     # It knows nobody: whose files change, and what for, is the business of others.
     WATCHING: Room(),
     "gleitzeitd.core": Room(never=(*LOOPS, *THE_WORLD)),
@@ -75,9 +82,20 @@ HOUSE = {
         knows=(PROTOCOL, PLACES, VERSION),
         knows_late=(CORE, "gleitzeitd.config", ENVIRONMENT, "gleitzeitd.main"),
     ),
-    "gleitzeit_extensions": Room(knows=SDK),
+    "gleitzeit_extensions": Room(knows=(*SDK, EXCEPTIONS, CATALOG), knows_late=(EXTENSIONS, HELPERS)),
+    EXCEPTIONS: Room(),
+    # What there is and what it declares, for whoever must not run it.
+    CATALOG: Room(knows=(EXCEPTIONS,)),
+    EXTENSIONS: Room(knows=(*SDK, EXCEPTIONS, CATALOG), knows_late=(CLIENT,)),
+    # The one part of the SDK that has a hub: nobody but a test's author imports it.
+    TESTING: Room(
+        knows=(*SDK, CLIENT),
+        knows_late=(EXTENSIONS, CORE, "gleitzeitd.config", "gleitzeitd.hub", ACCESS, CONTROL, PROCESSES[0]),
+    ),
+    # For a program that has extensions of its own, rather than for what runs one.
+    HELPERS: Room(knows=(*SDK, EXCEPTIONS, CATALOG, EXTENSIONS)),
     # A program that calls providers is none.
-    "gleitzeit_extensions.client": Room(knows=(PROTOCOL, PLACES)),
+    CLIENT: Room(knows=(PROTOCOL, PLACES)),
     "gleitzeit_extensions.protocol": Room(),
     "gleitzeit_extensions.places": Room(),
     "gleitzeit_extensions.version": Room(),
@@ -167,6 +185,8 @@ def test_every_rule_is_about_modules_that_exist(room: str) -> None:
         pytest.param("gleitzeitctl", "from gleitzeitd.config import load", id="a command starts slowly"),
         pytest.param("gleitzeitctl", "class C:\n    import gleitzeitd.main", id="in a class body"),
         pytest.param("gleitzeit_extensions", "import gleitzeitd", id="the SDK knows the daemon"),
+        pytest.param(CATALOG, "import gleitzeit_extensions.decorators", id="the catalog runs what it reads"),
+        pytest.param("gleitzeitd.config", f"def f():\n    import {EXTENSIONS}", id="the config runs them"),
         pytest.param("providers", "import gleitzeitctl.client", id="a provider knows the command line"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Which extensions there are and what they declare: read without running a line of theirs."""

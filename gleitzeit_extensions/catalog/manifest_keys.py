@@ -1,0 +1,93 @@
+"""The keys of an `extension.yaml`, each defined once: read by `manifest`, and printed as a JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gleitzeit_extensions.catalog.meta import FieldType
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What stands behind a key: `type` is the schema's, `text` says it to people."""
+
+    schema: Mapping[str, Any]
+    text: str
+    description: str
+    required: bool = False
+
+
+TEXT = {"type": "string"}
+TEXTS = {"type": "array", "items": {"type": "string", "minLength": 1}}
+CLASS_PATH = r"^[^\W\d]\w*(\.[^\W\d]\w*)+$"
+
+SERVICE = {
+    "class_path": Key(
+        {"type": "string", "pattern": CLASS_PATH},
+        "module.ClassName",
+        "`module.ClassName`, relative to this file: `service.MyService` is in `service.py` beside it.",
+        required=True,
+    ),
+}
+PACKAGES = {
+    "packages": Key(TEXTS, "a list of strings", "Requirements as pip takes them, such as `requests>=2.0`.")
+}
+MODEL = {
+    "name": Key({"type": "string", "minLength": 1}, "a string", "What callers ask for.", required=True),
+    "capabilities": Key(TEXTS, "a list of strings", "What this model can do."),
+    "max_tokens": Key({"type": "integer", "minimum": 1}, "a whole number", "How much it can answer."),
+    "cost_per_token": Key({"type": "number", "minimum": 0}, "a number", "In a currency of your own."),
+}
+FIELD = {
+    "type": Key(
+        {"enum": [*FieldType]}, "a type", "What the value is; a secret is a string that is never shown."
+    ),
+    "required": Key({"type": "boolean"}, "true or false", "Whether it has to be given."),
+    "default": Key({}, "any value", "What it is where nobody gives it."),
+    "env_var": Key(TEXT, "a string", "The environment variable that it is read from where nobody gives it."),
+    "description": Key(TEXT, "a string", "One line for people."),
+    "min": Key({"type": "number"}, "a number", "The least number, or the least length."),
+    "max": Key({"type": "number"}, "a number", "The greatest number, or the greatest length."),
+    "choices": Key({"type": "array"}, "a list", "The only values."),
+}
+TOP = {
+    "name": Key(
+        {"type": "string", "minLength": 1}, "a string", "What the extension is called.", required=True
+    ),
+    "description": Key(TEXT, "a string", "One line for people.", required=True),
+    "version": Key(TEXT, "a string", "Its version."),
+    "author": Key(TEXT, "a string", "Who wrote it."),
+    "models": Key({"type": "array"}, "a list", "The models it serves: names, or mappings with a name."),
+    "capabilities": Key(TEXTS, "a list of strings", "What it can do, in words that calls are routed by."),
+    "dependencies": Key({}, "a list, or a mapping with packages", "Packages that it needs."),
+    "config": Key({"type": "object"}, "a mapping", "The values it is configured with, by their names."),
+    "service": Key({"type": "object"}, "a mapping", "The class that does the work.", required=True),
+}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a manifest, for editors."""
+    whole = _object(TOP)
+    inner = whole["properties"]
+    inner["models"] |= {
+        "items": {"anyOf": [{"type": "string", "minLength": 1}, _object(MODEL, is_open=True)]}
+    }
+    inner["dependencies"] |= {"anyOf": [TEXTS, _object(PACKAGES)]}
+    inner["config"] |= {"additionalProperties": _object(FIELD)}
+    inner["service"] |= _object(SERVICE)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "extension.yaml of a Gleitzeit extension",
+        **whole,
+    }
+
+
+def _object(keys: Mapping[str, Key], is_open: bool = False) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {name: {**key.schema, "description": key.description} for name, key in keys.items()},
+        "required": [name for name, key in keys.items() if key.required],
+        "additionalProperties": is_open,
+    }

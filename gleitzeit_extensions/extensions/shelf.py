@@ -1,0 +1,67 @@
+"""What lies in the search paths, with what can be seen only by running a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gleitzeit_extensions.catalog.meta import Found, Style
+from gleitzeit_extensions.catalog.survey import survey
+from gleitzeit_extensions.decorators import get_extension_meta, is_extension
+from gleitzeit_extensions.exceptions import ExtensionLoadError
+from gleitzeit_extensions.extensions import where
+from gleitzeit_extensions.extensions.loading import imported
+from gleitzeit_extensions.extensions.modules import Modules
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why something is not on the shelf."""
+
+    sentence: str
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Every extension that can be loaded, by name, and what is wrong with the others."""
+
+    found: dict[str, Found]
+    troubles: tuple[Trouble, ...] = ()
+
+    @classmethod
+    def of(cls, paths: Iterable[Path]) -> Shelf:
+        places = [path.resolve() for path in paths]
+        catalog = survey(places)
+        found = list(catalog.found.values())
+        troubles = [Trouble(f"{one.place}: {one.sentence}", one.name) for one in catalog.problems]
+        for path in catalog.unread:
+            try:
+                found += _seen(path, path if path.parent in places else path.parent)
+            except ExtensionLoadError as exc:
+                troubles.append(Trouble(str(exc), exc.extension_name))
+        by_name: dict[str, list[Found]] = {}
+        for one in found:
+            by_name.setdefault(one.meta.name, []).append(one)
+        doubled = {name: several for name, several in by_name.items() if len(several) > 1}
+        for name, (one, *others) in doubled.items():
+            sentence = f'{one.where}: "{name}" is declared at {" and ".join(it.where for it in others)}, too'
+            troubles.append(Trouble(sentence, name))
+        single = {name: one for name, (one, *_) in by_name.items() if name not in doubled}
+        return cls(single, tuple(troubles))
+
+
+def _seen(path: Path, home: Path) -> list[Found]:
+    """The extensions in a file, by running it."""
+    modules = Modules(home)
+    try:
+        module = imported(path.stem, path, modules)
+        classes = {cls: name for name, cls in vars(module).items() if isinstance(cls, type)}
+        return [
+            Found(get_extension_meta(cls), Style.DECORATOR, path, where.line(cls), home, name)
+            for cls, name in classes.items()
+            if cls.__module__ == module.__name__ and is_extension(cls)
+        ]
+    finally:
+        modules.forget()
