@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 
 from gleitzeit_extensions import places
 from gleitzeitd.core.errors import ConfigError
-from gleitzeitd.core.spec import ClassTarget, House, Spec
+from gleitzeitd.core.spec import ClassTarget, CommandTarget, ExtensionTarget, House, Spec
 from gleitzeitd.processes.containment.marker import marker
 from gleitzeitd.processes.environment import child_environment
 from gleitzeitd.processes.launch import Launch
 
 HOST = ("-P", "-m", "gleitzeit_extensions.host")
-"""How Python is called to run a class."""
+"""How Python is called to run a class or an extension."""
 
 
 class Launches:
@@ -37,7 +37,7 @@ class Launches:
             raise ConfigError(spec.mistakes)
         token = self._expect(spec, instance, generation)
         environment = child_environment(os.environ, spec)
-        if isinstance(spec.target, ClassTarget):
+        if not isinstance(spec.target, CommandTarget):
             # Two saves within a second look alike to Python's cache of compiled modules.
             uncached = ("-B",) if spec.watch else ()
             argv: tuple[str, ...] = (spec.python or sys.executable, *uncached, *HOST)
@@ -57,7 +57,7 @@ class Launches:
         )
 
     def python_path(self, spec: Spec) -> list[str]:
-        """Where its class is looked for first."""
+        """Where its modules are looked for first."""
         here = (os.getcwd(),) if self._search_here else ()
         return [*spec.python_path, self._directory, *here]
 
@@ -69,14 +69,16 @@ class Launches:
             "GLEITZEIT_TOKEN": token,
         }
 
-    def _context(self, spec: Spec, target: ClassTarget, instance: str, token: str) -> Mapping[str, object]:
+    def _context(
+        self, spec: Spec, target: ClassTarget | ExtensionTarget, instance: str, token: str
+    ) -> Mapping[str, object]:
         """It goes over stdin, so that no secret shows elsewhere."""
         is_any_port = self._configured_url.endswith(":0")
         return {
             "instance": instance,
             "name": spec.name,
             "type": spec.type,
-            "class": target.path,
+            **_runs(target),
             "config": spec.config,
             "description": spec.description,
             "auto_discover_models": spec.auto_discover_models,
@@ -85,3 +87,11 @@ class Launches:
             "server_url": self.hub_url if is_any_port else self._configured_url,
             "token": token,
         }
+
+
+def _runs(target: ClassTarget | ExtensionTarget) -> Mapping[str, object]:
+    match target:
+        case ClassTarget():
+            return {"class": target.path}
+        case ExtensionTarget():
+            return {"extension": {"name": target.name, "paths": target.paths}}

@@ -118,7 +118,7 @@ def _listed(explained: "Explained") -> list[dict[str, Any]]:
 
 
 def _runs(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: values.get(key) for key in ("type", "class", "command", "description")}
+    return {key: values.get(key) for key in ("type", "class", "extension", "command", "description")}
 
 
 def _table_of_providers(answer: dict[str, Any]) -> None:
@@ -132,5 +132,7 @@ def _table_of_providers(answer: dict[str, Any]) -> None:
 
 
 def _program(one: dict[str, Any]) -> str:
-    command = one["command"]
+    command, extension = one["command"], one["extension"]
+    if extension:
+        return f"extension {extension}"
     return one["class"] or (command if isinstance(command, str) else shlex.join(command or ()))

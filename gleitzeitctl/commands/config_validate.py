@@ -13,7 +13,9 @@ from gleitzeitctl.session import Session
 if TYPE_CHECKING:
     from gleitzeitd.core.spec import House
 
-Imports = Annotated[bool, typer.Option("--imports", help="Import the class of each enabled provider, too.")]
+Imports = Annotated[
+    bool, typer.Option("--imports", help="Import the class or extension of each enabled provider, too.")
+]
 
 _PROBLEM = re.compile(
     r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?:(?P<path>[^\s:\"]+): )?(?P<message>.*)", re.DOTALL
@@ -23,8 +25,8 @@ _PROBLEM = re.compile(
 def validate(context: typer.Context, config_file: ConfigFile = None, imports: Imports = False) -> int:
     """Find every mistake in the config file.
 
-    Ends with 2 when there is one. With --imports each class is imported, in a process of its own as the
-    daemon would start it.
+    Ends with 2 when there is one. With --imports each class and extension is imported, in a process
+    of its own as the daemon would start it.
 
     \b
     Example:
@@ -71,7 +73,7 @@ def _parts(path: str | None, problem: str) -> dict[str, Any]:
 
 
 def _broken_imports(house: "House") -> list[str]:
-    """One sentence for each class that cannot be imported, with where it is named."""
+    """One sentence for each class and extension that cannot be imported, with where it is named."""
     import anyio
 
     from gleitzeitd.config.imports import failures
@@ -82,12 +84,16 @@ def _broken_imports(house: "House") -> list[str]:
     directories = list(dict.fromkeys([os.path.dirname(os.path.abspath(house.path)), os.getcwd()]))
     broken = anyio.run(failures, well, directories, lambda spec: child_environment(os.environ, spec))
     places = _places(house.path) if broken else {}
-    return [f"{places[name]}: providers.{name}.class: {broken[name]}" for name in places if name in broken]
+    return [f"{place}: {broken[name]}" for name, place in places.items() if name in broken]
 
 
 def _places(path: str) -> dict[str, str]:
-    """Where each provider's class is named: provider -> file:line:col."""
+    """Where it is named what each provider imports: provider -> `file:line:col: its key`."""
     from gleitzeitd.config.effective import explain
 
-    providers = explain(path).providers
-    return {name: one.where for name, keys in providers.items() for one in keys if one.key == "class"}
+    return {
+        name: f"{one.where}: providers.{name}.{one.key}"
+        for name, keys in explain(path).providers.items()
+        for one in keys
+        if one.key in ("class", "extension")
+    }

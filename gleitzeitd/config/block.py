@@ -26,6 +26,8 @@ class Block:
     common: Filled | None = None
     """The defaults under it."""
     is_enabled: bool = True
+    secrets: frozenset[str] = frozenset()
+    """Keys of its `config` that are declared to be secret, whatever they are called."""
 
     @property
     def name(self) -> str:
@@ -65,7 +67,7 @@ class Block:
         return self.common
 
     def is_secret(self, path: Path, value: Any) -> bool:
-        if self.source(path).is_secret(path):
+        if self.source(path).is_secret(path) or (path[:1] == ("config",) and self.secrets & {*path[1:2]}):
             return True
         is_named = isinstance(value, str) and any(map(is_secret_name, with_defaults(value)))
         return is_named or hides(path, value)

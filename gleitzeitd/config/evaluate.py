@@ -13,6 +13,7 @@ from gleitzeitd.config.block import Block, over
 from gleitzeitd.config.complaint import complaints
 from gleitzeitd.config.complete import complete
 from gleitzeitd.config.document import Document
+from gleitzeitd.config.extensions import Chosen, Extensions
 from gleitzeitd.config.filling import Filled, fill, leave, pruned
 from gleitzeitd.config.kinds import with_sections
 from gleitzeitd.config.place import Path, Problem, told
@@ -31,6 +32,8 @@ class Judged:
     block: Block
     provider: schema.Provider
     mistakes: tuple[str, ...]
+    extension: Chosen | None = None
+    """What it runs, if it is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Evaluated:
     common: Block
     settings: schema.Global
     providers: tuple[Judged, ...]
+    extension_paths: tuple[str, ...] = ()
+    """Where extensions were looked for; nowhere when no block names one."""
 
 
 def evaluate(document: Document, lookups: Lookups, problems: Iterable[Problem]) -> Evaluated:
@@ -51,16 +56,17 @@ def evaluate(document: Document, lookups: Lookups, problems: Iterable[Problem]) 
     defaults = _defaults(common)
     blocks = [_block(document, name, raw, defaults, lookups) for name, raw in _providers(document).items()]
     judged, files = list[Judged](), environment.Files()
+    extensions = Extensions(document.path, (settings or schema.Global()).extension_paths)
     for block in blocks:
         provider, wrong = _validated(block, schema.Provider)
         found += wrong
         unusable += _told(block, block.own.odd)
-        judged.append(_judged(block, provider, settings or schema.Global(), files))
+        judged.append(_judged(block, provider, settings or schema.Global(), files, extensions))
     mappings = [block for block in blocks if isinstance(block.given, dict)]
     found += review(common, mappings, _providers(document))
     unresolved = {(*block.at, *path) for block in (common, *blocks) for path in block.own.unresolved}
     _raise(document.path, {*unusable, *(problem for problem in found if problem.path not in unresolved)})
-    return Evaluated(document, common, settings or schema.Global(), tuple(judged))
+    return Evaluated(document, common, settings or schema.Global(), tuple(judged), extensions.looked_in)
 
 
 def _outline(document: Document) -> Iterator[Problem]:
@@ -128,14 +134,29 @@ def _validated(block: Block, model: type[S]) -> tuple[S | None, list[Problem]]:
 
 
 def _judged(
-    block: Block, provider: schema.Provider | None, settings: schema.Global, files: environment.Files
+    block: Block,
+    provider: schema.Provider | None,
+    settings: schema.Global,
+    files: environment.Files,
+    extensions: Extensions,
 ) -> Judged:
     if missing := block.own.missing:
         provider = _rest(pruned(block.given, frozenset(missing)))
+    chosen = extensions.chosen(block) if block.is_enabled else None
     unusable = sorted([*_told(block, missing), *files.problems(block)]) if block.is_enabled else []
-    sentences = [problem.text for problem in unusable]
+    sentences = [problem.text for problem in (*unusable, *(chosen.problems if chosen else ()))]
     mistakes = ConfigError(told(block.document.path, sentences)).problems
-    return Judged(block, complete(block.document.path, settings, provider or schema.Provider()), mistakes)
+    if chosen:
+        block = replace(block, secrets=chosen.secrets)
+    completed = complete(block.document.path, settings, provider or schema.Provider())
+    return Judged(block, _told_by(chosen, completed), mistakes, chosen)
+
+
+def _told_by(chosen: Chosen | None, provider: schema.Provider) -> schema.Provider:
+    """The block with its `config` as the extension declares it."""
+    if chosen is None or chosen.config is None or chosen.problems:
+        return provider
+    return provider.model_copy(update={"config": {**provider.config, **chosen.config}})
 
 
 def _rest(given: Any) -> schema.Provider:

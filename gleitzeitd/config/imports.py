@@ -1,4 +1,4 @@
-"""Whether the classes that a house names can be imported, found out in children: never in this process.
+"""Whether the classes and extensions of a house can be imported, found out elsewhere: never in this process.
 
 Each child is as the daemon would start it: its interpreter, directories, environment and user. What the
 module prints goes nowhere, and all that it may have started ends with it.
@@ -21,12 +21,14 @@ import anyio
 from anyio.abc import Process
 
 from gleitzeitd.core.errors import GleitzeitError
-from gleitzeitd.core.spec import ClassTarget, Identity, Spec
+from gleitzeitd.core.spec import ClassTarget, CommandTarget, ExtensionTarget, Identity, Spec
 
 PATIENCE = 30.0
 """Seconds that one import may take."""
 AT_ONCE = 4
 LONGEST_ANSWER = 64 * 1024
+
+Hosted = ClassTarget | ExtensionTarget
 
 Environment = Callable[[Spec], Mapping[str, str]]
 """What a child of this provider has. Raises GleitzeitError when that cannot be told."""
@@ -40,12 +42,17 @@ for descriptor in 0, 1, 2:
     os.dup2(nothing, descriptor)
 try:
     from gleitzeit_extensions import authors, loading
+    if order["extension"]:
+        from gleitzeit_extensions.extensions import hosting
 except ImportError as exc:
     mistake = f"{sys.executable} cannot import gleitzeit_extensions ({exc}): pip install gleitzeitd there"
 else:
     try:
         loading.use_path(order["directories"])
-        loading.load(order["class"], order["directories"])
+        if order["extension"]:
+            hosting.find(order["extension"]["name"], order["extension"]["paths"])
+        else:
+            loading.load(order["class"], order["directories"])
         mistake = None
     except authors.Misconfigured as exc:
         mistake, cause = str(exc), exc.__cause__
@@ -64,30 +71,30 @@ os._exit(0)
 async def failures(
     specs: Sequence[Spec], directories: Sequence[str], environment: Environment
 ) -> dict[str, str]:
-    """The sentence for each provider whose class cannot be imported.
+    """The sentence for each provider whose class or extension cannot be imported.
 
     `directories` are those that each looks in after its own `python_path`.
     """
     found, limiter = dict[str, str](), anyio.CapacityLimiter(AT_ONCE)
 
-    async def examine(spec: Spec, target: ClassTarget) -> None:
+    async def examine(spec: Spec, target: Hosted) -> None:
         async with limiter:
             if mistake := await _mistake(spec, target, directories, environment):
                 found[spec.name] = mistake
 
     async with anyio.create_task_group() as tasks:
         for spec in specs:
-            if isinstance(spec.target, ClassTarget):
+            if not isinstance(spec.target, CommandTarget):
                 tasks.start_soon(examine, spec, spec.target)
     return found
 
 
 async def _mistake(
-    spec: Spec, target: ClassTarget, directories: Sequence[str], environment: Environment
+    spec: Spec, target: Hosted, directories: Sequence[str], environment: Environment
 ) -> str | None:
     interpreter = spec.python or sys.executable
     looked_in = list(dict.fromkeys((*spec.python_path, *directories)))
-    order = json.dumps({"class": target.path, "directories": looked_in})
+    order = json.dumps({**_order(target), "directories": looked_in})
     try:
         child = await anyio.open_process(
             [interpreter, "-P", "-c", _CHILD],
@@ -107,10 +114,22 @@ async def _mistake(
             if not answer:
                 await child.wait()
     except TimeoutError:
-        return f"cannot import {target.path}: it takes more than {PATIENCE:g} s"
+        return f"cannot import {_called(target)}: it takes more than {PATIENCE:g} s"
     finally:
         await _end(child)
     return _read(answer, target, interpreter, child.returncode)
+
+
+def _order(target: Hosted) -> Mapping[str, Any]:
+    match target:
+        case ClassTarget(path=path):
+            return {"class": path, "extension": None}
+        case ExtensionTarget(name=name, paths=paths):
+            return {"class": None, "extension": {"name": name, "paths": paths}}
+
+
+def _called(target: Hosted) -> str:
+    return target.path if isinstance(target, ClassTarget) else f'the extension "{target.name}"'
 
 
 def _identity(identity: Identity) -> dict[str, Any]:
@@ -155,9 +174,9 @@ async def _end(child: Process) -> None:
         await child.aclose()
 
 
-def _read(answer: bytes, target: ClassTarget, interpreter: str, status: int | None) -> str | None:
+def _read(answer: bytes, target: Hosted, interpreter: str, status: int | None) -> str | None:
     try:
         mistake = json.loads(answer)["mistake"]
     except (ValueError, KeyError, TypeError):
-        return f"cannot import {target.path}: {interpreter} ended with status {status} over it"
+        return f"cannot import {_called(target)}: {interpreter} ended with status {status} over it"
     return None if mistake is None else str(mistake)

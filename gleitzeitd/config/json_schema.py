@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from gleitzeitd.config.schema import RELOAD, File
+from gleitzeitd.config.schema import RELOAD, RUNS, File
 
 SHIPPED = Path(__file__).with_name("providers.schema.json")
 """The file that an editor reads; `make docs` writes it."""
@@ -28,7 +28,7 @@ _SUBSTITUTED: Node = {
     "pattern": r"\$\{",
 }
 _NOTHING: Node = {"type": "null"}
-_EXACTLY_ONE = [{"required": ["class"]}, {"required": ["command"]}]
+_EXACTLY_ONE = [{"required": [key]} for key in RUNS]
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _SAID = ("title", "description", "default", RELOAD)
 

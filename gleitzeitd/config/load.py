@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from gleitzeitd.config import schema
 from gleitzeitd.config.document import compose
 from gleitzeitd.config.evaluate import Evaluated, Judged, evaluate
+from gleitzeitd.config.extensions import Chosen, declared
 from gleitzeitd.config.gather import Files, gather
 from gleitzeitd.config.lookups import Outside, Secret, beside, read_secret
 from gleitzeitd.config.settings import settings
@@ -64,7 +65,8 @@ def load(path: str) -> House:
             "parallel_starts": common.parallel_starts,
         },
         secrets=tuple(secrets),
-        mark=_mark(files, secrets),
+        extension_paths=whole.extension_paths,
+        mark=_mark(files, secrets, whole.extension_paths),
     )
 
 
@@ -79,24 +81,36 @@ def evaluated(path: str, files: Files) -> tuple[Evaluated, Mapping[str, Secret]]
     return evaluate(document, outside.lookups, problems), outside.secrets
 
 
-def fingerprint(path: str, secrets: Iterable[str] = ()) -> bytes:
-    """The mark of the house that `load` would make now, if it used these secrets.
+def fingerprint(path: str, secrets: Iterable[str] = (), extension_paths: Iterable[str] = ()) -> bytes:
+    """The mark of the house that `load` would make now, if it used these secrets and extensions.
 
     Raises ConfigError for what cannot be read.
     """
-    return _mark(gather(path), {secret: read_secret(secret) for secret in secrets})
+    return _mark(gather(path), {secret: read_secret(secret) for secret in secrets}, extension_paths)
 
 
-def _mark(files: Files, secrets: Mapping[str, Secret]) -> bytes:
+def _mark(files: Files, secrets: Mapping[str, Secret], extension_paths: Iterable[str]) -> bytes:
     digest = hashlib.blake2b(digest_size=32)
     for name, held in (*files, *secrets.items()):
         raw = str(held).encode("utf-8", "surrogateescape") if isinstance(held, ConfigError) else held
         digest.update(f"{len(name)} {len(raw)} {type(held).__name__} ".encode())
         digest.update(os.fsencode(name) + raw)
+    digest.update(declared(extension_paths))
     return digest.digest()
 
 
 def _spec(judged: Judged) -> Spec:
     block, provider = judged.block, judged.provider
     where = block.document.where(block.at, key=True).rpartition(":")[0]
-    return spec(block.name, provider, where, settings(provider), judged.mistakes)
+    target = judged.extension.target if judged.extension else None
+    keys = {**settings(provider), **_declared(judged.extension)}
+    return spec(block.name, provider, target, where, keys, judged.mistakes)
+
+
+def _declared(extension: Chosen | None) -> dict[str, str]:
+    """What takes a new process, though it stands in no file of the config."""
+    if extension is None:
+        return {}
+    target = extension.target
+    place = target.home or os.pathsep.join(target.paths)
+    return {"extension.place": place, "extension.declares": extension.declared}

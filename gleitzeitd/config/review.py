@@ -15,7 +15,7 @@ from gleitzeitd.config.block import Block, written
 from gleitzeitd.config.document import Document
 from gleitzeitd.config.lookups import interpreter
 from gleitzeitd.config.place import Problem
-from gleitzeitd.config.schema import DEFAULT_SERVER_URL
+from gleitzeitd.config.schema import DEFAULT_SERVER_URL, RUNS
 from gleitzeitd.core.spec import NAME_RULE, is_name
 
 OF_A_CLASS = {
@@ -66,10 +66,10 @@ def _name(document: Document, name: str) -> Iterator[Problem]:
 
 
 def _target(block: Block) -> Iterator[Problem]:
-    given = sum(block.get(key) is not None for key in ("class", "command"))
-    if given != 1:
-        has = "has both `class` and `command`" if given else "has neither `class` nor `command`"
-        yield block.problem((), f"{has}: give exactly one of them", key=True)
+    given = [f"`{key}`" for key in RUNS if block.get(key) is not None]
+    if len(given) != 1:
+        has = " and ".join(given) or "none of `class`, `extension` and `command`"
+        yield block.problem((), f"has {has}: give exactly one of them", key=True)
 
 
 def _command(block: Block) -> Iterator[Problem]:
@@ -78,9 +78,12 @@ def _command(block: Block) -> Iterator[Problem]:
 
 
 def _told_twice(block: Block, url: object, shown_url: object) -> Iterator[Problem]:
-    """What the class is told in `config` and what the daemon knows must agree."""
-    config = block.section("config")
-    if (told := config.get("name", block.name)) != block.name:
+    """What the class is told in `config` and what the daemon knows must agree.
+
+    An extension may have a field of its own that is called `name`.
+    """
+    config, is_class = block.section("config"), "class" in block.given
+    if (told := config.get("name", block.name)) != block.name and "extension" not in block.given:
         shown = "empty" if told is None else f'"{block.shown(("config", "name"), told)}"'
         sentence = f'is {shown}, but the block is called "{block.name}": make them equal'
         yield block.problem(("config", "name"), sentence)
@@ -88,7 +91,7 @@ def _told_twice(block: Block, url: object, shown_url: object) -> Iterator[Proble
     if told is None and "server_url" in config:
         sentence = f'is empty, but this daemon listens at "{shown_url}": write it there, or leave it out'
         yield block.problem(("config", "server_url"), sentence)
-    elif "class" in block.given and isinstance(url, str) and str(told).rstrip("/") != url.rstrip("/"):
+    elif is_class and isinstance(url, str) and str(told).rstrip("/") != url.rstrip("/"):
         shown = block.shown(("config", "server_url"), told)
         sentence = f'is "{shown}", but this daemon listens at "{shown_url}": make them equal or leave it out'
         yield block.problem(("config", "server_url"), sentence)

@@ -33,6 +33,8 @@ from gleitzeitd.core.spec import CheckKind, Strategy
 
 DEFAULT_SERVER_URL = "http://localhost:8000"
 RELOAD = "x-reload"
+RUNS = ("class", "extension", "command")
+"""The keys of which a block has one."""
 
 
 class Reload(StrEnum):
@@ -163,6 +165,9 @@ class Runs(Section):
     class_: str | None = Field(
         None, alias="class", pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)+$", description="`module.ClassName` to run."
     )
+    extension: str | None = Field(
+        None, description="The extension to run, by its name, of `global.extension_paths`."
+    )
     command: Command | None = Field(
         None, description="The program to run, as a list or as text without shell syntax."
     )
@@ -171,8 +176,13 @@ class Runs(Section):
 class Common(Section):
     """What a block says, or `global.defaults` for all of them."""
 
-    type: Literal["llm", "tool", "extension"] = Field("tool", description="What kind of provider it is.")
-    config: dict[str, Any] = Field(default_factory=dict, description="Handed to the class as keywords.")
+    type: Literal["llm", "tool", "extension"] = Field(
+        "tool", description="What kind of provider it is; `extension` by default where one runs."
+    )
+    config: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Handed to the class as keywords; of an extension, checked by what it declares.",
+    )
     description: str = Field("", description="One line for people.", json_schema_extra=LIVE)
     auto_discover_models: Flag = Field(False, description="Ask the provider for its models when it starts.")
     instances: int = Field(
@@ -212,7 +222,8 @@ class Common(Section):
     )
     health: Check | None = Field(
         None,
-        description="What has to pass lest it is restarted; a class is asked over the hub by default.",
+        description="What has to pass lest it is restarted; a class or an extension is asked over the hub by "
+        "default.",
         json_schema_extra=LIVE,
     )
     stop: Stop = Field(default_factory=Stop, description="How it is ended.", json_schema_extra=LIVE)
@@ -233,12 +244,12 @@ class Common(Section):
     )
     python: str | None = Field(
         None,
-        description="The interpreter for `class`, or the directory of a virtual environment, relative to the "
-        "config file; else the daemon's own.",
+        description="The interpreter for a class or an extension, or the directory of a virtual environment, "
+        "relative to the config file; else the daemon's own.",
     )
     python_path: list[str] = Field(
         default_factory=list,
-        description="Directories searched first for `class`, relative to the config file.",
+        description="Directories searched first for modules, relative to the config file.",
     )
     user: Account | None = Field(None, description="As whom it runs: a name or a number.")
     group: Account | None = Field(None, description="Its group: a name or a number; else the user's own.")
@@ -247,8 +258,8 @@ class Common(Section):
     limits: Limits = Field(default_factory=Limits, description="What it may use.")
     update: Literal["start-first", "stop-first"] | None = Field(
         None,
-        description="Whether the new one is ready before the old one ends; `start-first` for a class, "
-        "`stop-first` for a command, which may listen at a port.",
+        description="Whether the new one is ready before the old one ends; `start-first` for a class "
+        "or an extension, `stop-first` for a command, which may listen at a port.",
         json_schema_extra=LIVE,
     )
     update_drain: Duration = Field(
@@ -263,7 +274,7 @@ class Common(Section):
 
 
 class Provider(Common, Runs):
-    """One provider: exactly one of `class` and `command` says what runs."""
+    """One provider: exactly one of `class`, `extension` and `command` says what runs."""
 
     model_config = ConfigDict(populate_by_name=False)
 
@@ -335,6 +346,10 @@ class Global(Section):
     )
     parallel_starts: int = Field(
         8, ge=1, description="Instances that may be starting at once.", json_schema_extra=LIVE
+    )
+    extension_paths: Texts = Field(
+        ["extensions"],
+        description="Directories in which extensions are looked for, relative to the config file.",
     )
     logs: AllLogs = Field(
         default_factory=AllLogs,

@@ -12,7 +12,7 @@ COLUMN = 40
 """Where comments begin."""
 
 _HEAD = """\
-# What gleitzeitd runs. Every key is optional but for what runs (`class` or `command`).
+# What gleitzeitd runs. Every key is optional but for what runs (`class`, `extension` or `command`).
 # Durations are seconds or have a unit: 500ms, 30s, 5m, 1h, 1d. So do sizes: 20MiB (by 1024), 20MB (by 1000).
 # A value may hold ${NAME} or ${NAME:-default} of the environment. A secret is better kept elsewhere:
 # ${file:/run/secrets/key} reads a file, ${cred:key} a credential of systemd.
@@ -31,8 +31,8 @@ providers:
     class: providers.echo_provider.EchoProvider
     description: A language model that says what it is told, word by word
 
-  # All that a provider may have: its default, or an example where it has none. It takes one of `class` and
-  # `command`, and a check has the keys of its kind.
+  # All that a provider may have: its default, or an example where it has none. It takes one of `class`,
+  # `extension` and `command`, and a check has the keys of its kind.
   #
   # server:
 """
@@ -45,6 +45,7 @@ _CHECK = {
 }
 EXAMPLES = {
     "class": "my_provider.MyProvider",
+    "extension": "my-extension",
     "command": '[/opt/server/bin/serve, --port, "8100"]',
     "restart.policy": "always",
     "restart_schedule": "30 4 * * 0",

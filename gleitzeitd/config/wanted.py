@@ -13,6 +13,7 @@ from gleitzeitd.core.spec import (
     CheckKind,
     ClassTarget,
     CommandTarget,
+    ExtensionTarget,
     Identity,
     Limits,
     Logs,
@@ -26,14 +27,19 @@ T = TypeVar("T")
 
 
 def spec(
-    name: str, provider: schema.Provider, where: str, settings: Mapping[str, Any], mistakes: tuple[str, ...]
+    name: str,
+    provider: schema.Provider,
+    extension: ExtensionTarget | None,
+    where: str,
+    settings: Mapping[str, Any],
+    mistakes: tuple[str, ...],
 ) -> Spec:
-    """`provider` is complete."""
+    """`provider` is complete; `extension` is what it runs, if it is one."""
     inherits = provider.inherit_env
     return Spec(
         name=name,
         type=provider.type,
-        target=_target(provider),
+        target=extension or _target(provider),
         rules=_rules(provider),
         routing=_routing(name, provider.routing),
         config=provider.config,
@@ -70,7 +76,7 @@ def _rules(provider: schema.Provider) -> Rules:
     restart, stop = provider.restart, provider.stop
     is_checked = _ready(provider) is not None
     return Rules(
-        registers=provider.class_ is not None or (provider.ready is not None and not is_checked),
+        registers=provider.command is None or (provider.ready is not None and not is_checked),
         checked=is_checked,
         start_seconds=provider.start_seconds,
         connection_timeout=_there(provider.connection_timeout),

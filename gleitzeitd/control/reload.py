@@ -114,7 +114,7 @@ class Reload:
         is tried again, though the file is as it was."""
         async with self._turn:
             try:
-                mark = await off_the_loop(fingerprint, self.house.path, self.house.secrets)
+                mark = await off_the_loop(_fingerprint, self.house)
                 has_more = dry or self.is_refused or (again and self.failures)
                 if mark == self.house.mark and not has_more:
                     # When it was saved it was taken over already; that may still be under way.
@@ -130,7 +130,7 @@ class Reload:
 
     def _is_new(self) -> bool:
         """Whether the file is another than was taken over. Raises ConfigError."""
-        return fingerprint(self.house.path, self.house.secrets) != self.house.mark
+        return _fingerprint(self.house) != self.house.mark
 
     async def _plan(self, wanted: House) -> Plan:
         """From what is wanted now to what the file wants."""
@@ -184,7 +184,10 @@ class Reload:
         wanted, failure = self.house.by_name.get(provider), self.failures.get(provider)
         if wanted is None:
             return  # It was taken out of the file meanwhile.
-        if failure is None or _is_same(wanted, failure.wanted):
+        if wanted.mistakes:
+            # What its extension declares is read again, and with it all else.
+            self.save()
+        elif failure is None or _is_same(wanted, failure.wanted):
             self.changes.renew(provider)
         else:
             self._want(failure.wanted)
@@ -204,6 +207,11 @@ class Reload:
             if failure is not None and _is_same(failure.wanted, change.wanted):
                 del self.failures[change.provider]
         self._news()
+
+
+def _fingerprint(house: House) -> bytes:
+    """The mark that it would have if it were made now. Raises ConfigError."""
+    return fingerprint(house.path, house.secrets, house.extension_paths)
 
 
 def _is_same(one: Spec | None, other: Spec) -> bool:

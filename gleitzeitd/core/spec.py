@@ -168,6 +168,19 @@ class ClassTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class ExtensionTarget:
+    """An extension, run by the SDK's host."""
+
+    name: str
+    paths: tuple[str, ...]
+    """The directories in which it is looked for."""
+    home: str = ""
+    """The file or the directory that is all of it; empty where only its own code could tell."""
+    env_vars: tuple[str, ...] = ()
+    """The variables that it says it is configured with: it inherits them."""
+
+
+@dataclass(frozen=True, slots=True)
 class CommandTarget:
     """Any program."""
 
@@ -180,7 +193,7 @@ class Spec:
 
     name: str
     type: str
-    target: ClassTarget | CommandTarget
+    target: ClassTarget | ExtensionTarget | CommandTarget
     rules: Rules = Rules()
     routing: Routing = Routing()
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -228,7 +241,13 @@ class Spec:
 
     @property
     def kind(self) -> str:
-        return "class" if isinstance(self.target, ClassTarget) else "command"
+        match self.target:
+            case ClassTarget():
+                return "class"
+            case ExtensionTarget():
+                return "extension"
+            case CommandTarget():
+                return "command"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +276,8 @@ class House:
     """Every key of `global` that is not a provider's default, by its path, such as `parallel_starts`."""
     secrets: tuple[str, ...] = ()
     """The files of secrets that values were taken from."""
+    extension_paths: tuple[str, ...] = ()
+    """The directories in which extensions were looked for; none where nobody names one."""
     mark: bytes = b""
     """Of all the bytes that it was made of: as long as that stays the same, so does the house."""
 

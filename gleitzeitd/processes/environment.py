@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from gleitzeitd.core import envfile
 from gleitzeitd.core.errors import ConfigError
-from gleitzeitd.core.spec import Spec
+from gleitzeitd.core.spec import ExtensionTarget, Spec
 
 INHERITED = frozenset(
     {"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LOG_LEVEL"}
@@ -26,12 +26,17 @@ def child_environment(own: Mapping[str, str], spec: Spec) -> dict[str, str]:
 
     Raises ConfigError for an `env_file` that cannot be read: it is read anew at each spawn.
     """
-    wanted = spec.inherit_env
+    wanted = spec.inherit_env if spec.inherit_env is True else (*(spec.inherit_env or ()), *_declared(spec))
     inherited = {name: value for name, value in own.items() if wanted is True or _is_inherited(name, wanted)}
     filed = dict[str, str]()
     for path in spec.env_file:
         filed.update(envfile.parse(_text(path), path))
     return {**PRESET, **inherited, **filed, **spec.env}
+
+
+def _declared(spec: Spec) -> tuple[str, ...]:
+    """What it says itself that it is configured with."""
+    return spec.target.env_vars if isinstance(spec.target, ExtensionTarget) else ()
 
 
 def _is_inherited(name: str, more: bool | tuple[str, ...]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import anyio
 
 from gleitzeitd.core.process import Process, State
-from gleitzeitd.core.spec import Spec
+from gleitzeitd.core.spec import ExtensionTarget, Spec
 from gleitzeitd.processes.sources import Sources, missing_files, source_files
 from gleitzeitd.processes.supervisor import Supervisor
 
@@ -64,7 +64,10 @@ class Renewal:
     def _is_watched(self, spec: Spec) -> bool:
         processes = (instance.process for instance in self._supervisor.of(spec.name))
         gave_up = any(p.state is State.FATAL and p.deadline is None for p in processes)
-        return not spec.mistakes and (spec.watch or gave_up)
+        if spec.mistakes:
+            # They may be in the files of the extension, rather than in the config.
+            return isinstance(spec.target, ExtensionTarget)
+        return spec.watch or gave_up
 
     def _files(self, spec: Spec) -> frozenset[str]:
         directories = self._directories(spec)

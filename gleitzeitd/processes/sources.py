@@ -6,12 +6,13 @@ Nothing of a provider is imported here: its files are looked for by name, as Pyt
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 
 import anyio
 from anyio import to_thread
 
-from gleitzeitd.core.spec import ClassTarget, CommandTarget, Spec
+from gleitzeitd.core.spec import ClassTarget, CommandTarget, ExtensionTarget, Spec
 from gleitzeitd.watching.contents import Contents, glance, read
 from gleitzeitd.watching.places import Places, Survey
 from gleitzeitd.watching.sight import Sight
@@ -19,7 +20,8 @@ from gleitzeitd.watching.sight import Sight
 SETTLE = 0.2
 """Seconds without another change after which a save is complete."""
 MOST_FILES = 500
-"""Of one package."""
+"""Of one package or extension."""
+MANIFEST = "extension.yaml"
 
 
 def source_files(spec: Spec, directories: Iterable[str]) -> tuple[str, ...]:
@@ -30,6 +32,8 @@ def source_files(spec: Spec, directories: Iterable[str]) -> tuple[str, ...]:
     match spec.target:
         case ClassTarget(path=path):
             return _of_class(path, directories)
+        case ExtensionTarget():
+            return _of_extension(spec.target)
         case CommandTarget(argv=argv):
             return _of_command(argv, spec.cwd)
 
@@ -40,6 +44,9 @@ def missing_files(spec: Spec, directories: Iterable[str]) -> tuple[str, ...]:
         case ClassTarget(path=path):
             file = f"{path.rpartition('.')[0].replace('.', '/')}.py"
             return tuple(os.path.join(os.path.abspath(directory), file) for directory in directories)
+        case ExtensionTarget(name=name, paths=paths):
+            places = (f"{name}.py", f"{name}/extension.py", f"{name}/{MANIFEST}")
+            return tuple(os.path.join(path, place) for path in paths for place in places)
         case CommandTarget(argv=(program, *_)) if "/" in program:
             return (os.path.abspath(os.path.join(spec.cwd or "", program)),)
         case _:
@@ -66,6 +73,22 @@ def _others(file: str) -> list[str]:
         return []
     paths = (os.path.join(directory, name) for name in sorted(names)[:MOST_FILES])
     return [path for path in paths if path != file]
+
+
+def _of_extension(target: ExtensionTarget) -> tuple[str, ...]:
+    """All of its code and its manifest; of one that only its own code could tell, whatever may be it."""
+    if os.path.isfile(target.home):
+        return (target.home,)
+    homes = (target.home,) if target.home else target.paths
+    return tuple(islice((file for home in homes for file in _below(home)), MOST_FILES))
+
+
+def _below(directory: str) -> Iterator[str]:
+    for above, directories, files in os.walk(directory):
+        directories[:] = sorted(name for name in directories if name[0] not in "._")
+        for name in sorted(files):
+            if name == MANIFEST or (name.endswith(".py") and name[0] != "."):
+                yield os.path.join(above, name)
 
 
 def _of_command(argv: tuple[str, ...], cwd: str | None) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def setting(path: str, value: str) -> str:
     """A file whose last line gives the setting at `path` (`providers.p.restart.policy`) this value."""
     *sections, key = path.split(".")
     lines = [f"{'  ' * depth}{section}:" for depth, section in enumerate(sections)]
-    if path.startswith("providers.p.") and key not in ("class", "command"):
+    if path.startswith("providers.p.") and key not in ("class", "extension", "command"):
         lines.insert(2, "    class: module.Class")
     return "\n".join([*lines, f"{'  ' * len(sections)}{key}: {value}\n"])
 

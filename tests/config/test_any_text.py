@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gleitzeitd.config.load import load
 from gleitzeitd.core.errors import ConfigError
-from gleitzeitd.core.spec import CommandTarget, House
+from gleitzeitd.core.spec import ClassTarget, CommandTarget, ExtensionTarget, House
 
 VALID = """\
 # Everything that a file may have.
@@ -147,8 +147,11 @@ def can_be_spawned(house: House) -> None:
             assert all(mistake.startswith(f"{house.path}:") for mistake in spec.mistakes)
             assert all(mistake.isprintable() for mistake in spec.mistakes)
             continue
-        words = spec.target.argv if isinstance(spec.target, CommandTarget) else (spec.target.path,)
-        assert words
+        match spec.target:
+            case CommandTarget(argv=words):
+                assert words
+            case ClassTarget(path=word) | ExtensionTarget(name=word):
+                words = (word,)
         assert words[0]
         checks = [*spec.ready.argv] if spec.ready else []
         for word in (*words, *checks, *spec.env, *spec.env.values(), *spec.python_path):

@@ -66,7 +66,7 @@ def test_they_win_over_the_same_key_of_global(tmp_path: Path) -> None:
 def test_they_have_every_key_but_what_runs() -> None:
     keys = set(schema.Provider.model_fields) - set(schema.Defaults.model_fields)
 
-    assert keys == {"enabled", "class_", "command"}
+    assert keys == {"enabled", "class_", "extension", "command"}
 
 
 @pytest.mark.parametrize("key", ["enabled: false", "class: module.Class", "command: x"])

@@ -251,9 +251,9 @@ def test_what_is_global_shows_in_every_provider(tmp_path: Path) -> None:
 def test_every_key_of_a_provider_can_show(tmp_path: Path) -> None:
     keys = {field.alias or name for name, field in schema.Provider.model_fields.items()}
     shown = {key.split(".")[0] for key in effect(tmp_path, "providers: {p: {class: module.Class}}\n")}
-    # What has no value unless it is given one, or is the other of two.
+    # What has no value unless it is given one, or is another of what may run.
     assert keys - shown == {
-        *("command", "config", "restart_schedule", "env", "cwd", "python", "user", "group"),
+        *("command", "extension", "config", "restart_schedule", "env", "cwd", "python", "user", "group"),
         *("umask", "nice", "limits"),
     }
 
@@ -265,9 +265,10 @@ LIVE = [
     *("global.auto_start", "global.parallel_starts"),
 ]
 NOT_LIVE = [
-    *("class", "command", "type", "config.a", "env.A", "env_file", "inherit_env", "cwd", "python"),
+    *("class", "extension", "command", "type", "config.a", "env.A", "env_file", "inherit_env", "cwd"),
+    "python",
     *("python_path", "user", "group", "umask", "nice", "limits.cpu", "ready.kind", "auto_discover_models"),
-    *("enabled", "global.default_server_url"),
+    *("enabled", "global.default_server_url", "global.extension_paths"),
 ]
 
 

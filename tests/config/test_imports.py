@@ -16,7 +16,7 @@ import pytest
 
 from gleitzeitd.config import imports
 from gleitzeitd.core.errors import ConfigError
-from gleitzeitd.core.spec import ClassTarget, CommandTarget, Spec
+from gleitzeitd.core.spec import ClassTarget, CommandTarget, ExtensionTarget, Spec
 
 ROOT = Path(__file__).resolve().parents[2]
 PROVIDER = """
@@ -158,6 +158,49 @@ def test_an_environment_that_cannot_be_made_is_a_failure(tmp_path: Path) -> None
         raise ConfigError(("vars: the env_file cannot be read",))
 
     assert anyio.run(imports.failures, [spec()], [], unreadable) == {"p": "vars: the env_file cannot be read"}
+
+
+EXTENSION = """
+from gleitzeit_extensions.decorators import extension, requires
+
+@extension(name="mine")
+@requires({requires})
+class Mine:
+    def __init__(self):
+        raise SystemExit("it is not to be made")
+"""
+
+
+def extension_failure(directory: Path, module: str, requires: str = "") -> str | None:
+    """What is wrong with an extension whose module has this text at its end."""
+    (directory / "mine.py").write_text(EXTENSION.format(requires=requires) + module)
+    found = Spec("p", "extension", ExtensionTarget("mine", (str(directory),)))
+    return failures(directory, found).get("p")
+
+
+def test_an_extension_is_imported_and_not_made(tmp_path: Path) -> None:
+    assert extension_failure(tmp_path, "") is None
+
+
+def test_an_extension_that_cannot_be_imported_says_where(tmp_path: Path) -> None:
+    told = extension_failure(tmp_path, "import nowhere_to_be_found\n")
+
+    assert told is not None
+    assert f"{tmp_path}/mine.py:9: ModuleNotFoundError" in told
+    assert "pip install nowhere_to_be_found" in told
+
+
+def test_an_extension_without_what_it_needs_says_so(tmp_path: Path) -> None:
+    told = extension_failure(tmp_path, "", '"packaging>=1000"')
+
+    assert told is not None
+    assert "packaging>=1000" in told
+
+
+def test_an_extension_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
+    found = Spec("p", "extension", ExtensionTarget("mine", (str(tmp_path),)))
+
+    assert failures(tmp_path, found)["p"] == f'there is no extension "mine": looked in {tmp_path}'
 
 
 def test_a_command_is_not_imported(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ NO_SIZE = "must be from 4KiB (4096 bytes) to 1024TiB"
 OCTAL = 'must be an octal number from "0000" to "0777"'
 CRON = 'must be minute, hour, day of month, month and day of week, such as "30 4 * * 1-5"'
 NEVER = "is a time that never comes"
+NONE = "has none of `class`, `extension` and `command`"
 ARGV = "must be a list of words or one text, such as [sleep, '60']"
 
 WRONG = [
@@ -59,6 +60,8 @@ WRONG = [
     ("providers.p.class", "my-module.Class", 'must look like module.ClassName, not "my-module.Class"'),
     ("providers.p.class", "module.Class()", 'must look like module.ClassName, not "module.Class()"'),
     ("providers.p.class", "[module.Class]", TEXT),
+    ("providers.p.extension", "5", f"{TEXT}, not 5"),
+    ("global.extension_paths", "{a: b}", "must be a list"),
     ("providers.p.command", "60", f"{ARGV}, not 60"),
     ("providers.p.command", "[sleep, 60]", ARGV),
     ("providers.p.command", "{run: sleep}", ARGV),
@@ -205,7 +208,7 @@ def test_an_empty_section_hides_nothing_of_the_defaults(tmp_path: Path) -> None:
 def test_an_empty_block_is_told_what_it_lacks(tmp_path: Path) -> None:
     (sentence,) = mistakes(tmp_path, "providers:\n  p:\n")
 
-    assert sentence.startswith("2:3: providers.p: has neither `class` nor `command`")
+    assert sentence.startswith("2:3: providers.p: has none of `class`, `extension` and `command`")
 
 
 def test_a_hundred_mistakes_are_told_and_how_many_there_are(tmp_path: Path) -> None:
@@ -253,8 +256,8 @@ UNKNOWN = {
     "in global, unlike any": (
         setting("global.x", "3"),
         "2:3: global.x: unknown key (known are auto_restart, auto_start, connection_timeout,"
-        " default_server_url, defaults, health_check_interval, hub, logs, max_retry_attempts,"
-        " parallel_starts, retry_fatal_every)",
+        " default_server_url, defaults, extension_paths, health_check_interval, hub, logs,"
+        " max_retry_attempts, parallel_starts, retry_fatal_every)",
     ),
     "in a provider": (
         setting("providers.p.enabeld", "true"),
@@ -308,18 +311,19 @@ def test_a_usual_name_is_fine(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "how"),
+    ("block", "has"),
     [
-        ("{}", "neither"),
-        ("{description: nothing}", "neither"),
-        ("{class: module.Class, command: sleep 1}", "both"),
-        ("{class: }", "neither"),
-        ("{command: }", "neither"),
+        ("{}", NONE),
+        ("{description: nothing}", NONE),
+        ("{class: module.Class, command: sleep 1}", "has `class` and `command`"),
+        ("{class: module.Class, extension: mine}", "has `class` and `extension`"),
+        ("{class: m.C, extension: mine, command: sleep 1}", "has `class` and `extension` and `command`"),
+        ("{class: }", NONE),
+        ("{extension: }", NONE),
+        ("{command: }", NONE),
     ],
 )
-def test_exactly_one_of_class_and_command_says_what_runs(tmp_path: Path, block: str, how: str) -> None:
-    has = {"neither": "has neither `class` nor `command`", "both": "has both `class` and `command`"}[how]
-
+def test_exactly_one_key_says_what_runs(tmp_path: Path, block: str, has: str) -> None:
     assert mistakes(tmp_path, f"providers:\n  p: {block}\n") == [
         f"2:3: providers.p: {has}: give exactly one of them"
     ]

@@ -65,6 +65,9 @@ NEEDED = {
     "providers.p.depends_on": "  q: {class: module.Class}\n",
     "global.hub.tls": "  default_server_url: https://localhost:1\n",
 }
+CLASS = "class: module.Class"
+# What p has in the place of a class.
+OTHER = {"providers.p.class": "command: sleep 1", "global.extension_paths": "extension: mine"}
 
 
 # What a key is, what it is set to, where that shows, and what it is there.
@@ -87,11 +90,13 @@ EFFECTS: dict[str, tuple[str, Callable[[House], Any], object]] = {
     ),
     "global.retry_fatal_every": ("0", rule("retry_fatal_every"), 0.0),
     "global.parallel_starts": ("1", lambda house: house.parallel_starts, 1),
+    "global.extension_paths": ("[/opt/mine]", lambda house: house.extension_paths, ("/opt/mine",)),
     "global.logs.size": ("1MiB", own("logs.size"), 2**20),
     "global.logs.files": ("0", own("logs.files"), 0),
     "global.defaults": ("{nice: 3}", own("identity.nice"), 3),
     "providers.p.enabled": ("false", lambda house: (house.specs, house.disabled), ((), frozenset({"p"}))),
     "providers.p.class": ("a.b.C", own("target"), ClassTarget("a.b.C")),
+    "providers.p.extension": ("mine", own("kind"), "extension"),
     "providers.p.command": ("a 'b c'", own("target"), CommandTarget(("a", "b c"))),
     "providers.p.type": ("llm", own("type"), "llm"),
     "providers.p.config": ("{a: [1, {b: 2.5}], c: null}", own("config"), {"a": [1, {"b": 2.5}], "c": None}),
@@ -182,10 +187,9 @@ def test_a_key_has_its_effect(tmp_path: Path, path: str) -> None:
     value, read, effect = EFFECTS[path]
     some = NEEDED.get(path, "")
     if path.startswith("global"):
-        some += "providers:\n  p: {class: module.Class}\n"
+        some += f"providers:\n  p: {{{OTHER.get(path, CLASS)}}}\n"
     (tmp_path / "vars").touch()
-    other = {"providers.p.class": "command: sleep 1", "providers.p.command": "class: module.Class"}
-    without = f"providers:\n  p: {{{other.get(path, 'class: module.Class')}}}\n"
+    without = f"providers:\n  p: {{{OTHER.get(path, CLASS)}}}\n"
 
     assert read(wanted(tmp_path, setting(path, value) + some)) == effect
     assert read(wanted(tmp_path, without)) != effect, "the default has the same effect: choose another value"

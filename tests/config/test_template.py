@@ -10,6 +10,7 @@ import pytest
 
 from gleitzeitd.config.load import load
 from gleitzeitd.config.reference import keys
+from gleitzeitd.config.schema import RUNS
 from gleitzeitd.config.template import EXAMPLES, template
 from gleitzeitd.core.errors import ConfigError
 from gleitzeitd.core.spec import ClassTarget
@@ -41,7 +42,7 @@ def with_only(path: KeyPath, value: str) -> str:
     if path[0] in ("ready", "health"):
         needed = OF_A_KIND.get(path[-1]) or {"kind": "tcp", "port": "8100"}
         settings |= {(path[0], key): told for key, told in needed.items()} if path[-1] != "kind" else {}
-    if path[0] not in ("class", "command"):
+    if path[0] not in RUNS:
         settings["class",] = "my_provider.MyProvider"
     if path[0] in OF_ANOTHER_MACHINE:
         settings["enabled",] = "false"

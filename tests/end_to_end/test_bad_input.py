@@ -52,7 +52,8 @@ FILES = {
     "several mistakes": (
         "providers:\n  p: {comand: sleep 1, type: robot}\n  q: {command: sleep 1, cwd: 5}\n",
         [
-            "{file}:2:3: providers.p: has neither `class` nor `command`: give exactly one of them",
+            "{file}:2:3: providers.p: has none of `class`, `extension` and `command`: "
+            "give exactly one of them",
             '{file}:2:7: providers.p.comand: unknown key (did you mean "command"?)',
             "{file}:2:30: providers.p.type: must be 'llm', 'tool' or 'extension', not \"robot\"",
             "{file}:3:30: providers.q.cwd: must be text, not 5",
@@ -155,7 +156,7 @@ class Takes(SocketIOProviderClient):
 MISTAKEN: dict[str, tuple[dict[str, object], str]] = {
     "no-module": ({"class": "nothing.Class"}, "there is no module nothing"),
     "no-class": ({"class": "thing.Thimg"}, "thing.py has no class Thimg (did you mean Thing?)"),
-    "no-provider": ({"class": "thing.Thing"}, "thing.py is not a provider: let it inherit from "),
+    "no-provider": ({"class": "thing.Thing"}, "thing.Thing is not a provider: let it inherit from "),
     "breaks": ({"class": "breaks.Class"}, "cannot import breaks: breaks.py:3: RuntimeError: no weights"),
     "syntax": ({"class": "syntax.Class"}, "cannot import syntax: syntax.py:1: SyntaxError: "),
     "exits": ({"class": "exits.Class"}, "cannot import exits: exits.py:2: SystemExit: I give up"),

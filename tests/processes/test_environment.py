@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gleitzeitd.core.errors import ConfigError
-from gleitzeitd.core.spec import CommandTarget, Spec
+from gleitzeitd.core.spec import CommandTarget, ExtensionTarget, Spec
 from gleitzeitd.processes.environment import PRESET, child_environment
 
 NEEDED = [
@@ -128,3 +128,16 @@ def test_an_env_file_that_cannot_be_read_is_named(
 
     assert str(raised.value) == f"{path}: the env_file {why}"
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_an_extension_gets_the_variables_that_it_declares() -> None:
+    own = {"OPENAI_API_KEY": "k", "MINE": "m", "OTHERS": "o"}
+    target = ExtensionTarget("mine", ("/ext",), env_vars=("MINE", "UNSET"))
+
+    assert child_environment(own, Spec("p", "tool", target)) == {**PRESET, "MINE": "m"}
+    assert child_environment(own, Spec("p", "tool", target, inherit_env=("OTHERS",))) == {
+        **PRESET,
+        "MINE": "m",
+        "OTHERS": "o",
+    }
+    assert child_environment(own, Spec("p", "tool", target, inherit_env=True)) == {**PRESET, **own}

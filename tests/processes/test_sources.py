@@ -13,9 +13,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gleitzeitd.core.spec import ClassTarget, CommandTarget, Spec
+from gleitzeitd.core.spec import ClassTarget, CommandTarget, ExtensionTarget, Spec
 from gleitzeitd.processes import sources
-from gleitzeitd.processes.sources import MOST_FILES, SETTLE, Sources, source_files
+from gleitzeitd.processes.sources import MOST_FILES, SETTLE, Sources, missing_files, source_files
 from gleitzeitd.watching import contents, sight
 from gleitzeitd.watching.inotify import Inotify
 from tests.processes.waiting import eventually_here
@@ -72,6 +72,37 @@ def test_the_first_directory_that_has_it_is_the_one(tmp_path: Path) -> None:
     directories = [str(tmp_path / name) for name in ("none", "one", "two", "three")]
 
     assert source_files(of_class("providers.echo.Echo"), directories) == (mine,)
+
+
+def of_extension(home: Path | str, *paths: Path) -> Spec:
+    return Spec("one", "tool", ExtensionTarget("mine", tuple(map(str, paths)), str(home)))
+
+
+def test_an_extension_in_a_file_is_made_of_that(tmp_path: Path) -> None:
+    (mine, _) = make(tmp_path, "mine.py", "other.py")
+
+    assert source_files(of_extension(mine, tmp_path), []) == (mine,)
+
+
+def test_an_extension_in_a_directory_is_made_of_its_manifest_and_all_its_code(tmp_path: Path) -> None:
+    files = make(tmp_path / "mine", "extension.yaml", "service.py", "utils.py", "deeper/x.py")
+    make(tmp_path / "mine", ".#service.py", "notes.txt", "other.yaml", "__pycache__/x.py", ".git/y.py")
+
+    assert source_files(of_extension(tmp_path / "mine", tmp_path), []) == tuple(files)
+
+
+def test_one_that_nobody_found_may_be_anything_that_is_there(tmp_path: Path) -> None:
+    files = make(tmp_path / "a", "broken/extension.yaml", "broken/service.py")
+    more = make(tmp_path / "b", "computed.py")
+
+    assert source_files(of_extension("", tmp_path / "a", tmp_path / "b"), []) == (*files, *more)
+
+
+def test_one_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
+    names = ("mine.py", "mine/extension.py", "mine/extension.yaml")
+
+    assert source_files(of_extension("", tmp_path), []) == ()
+    assert missing_files(of_extension("", tmp_path), []) == tuple(str(tmp_path / name) for name in names)
 
 
 def test_what_is_installed_has_no_source_to_watch(tmp_path: Path) -> None:
