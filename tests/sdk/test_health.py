@@ -59,7 +59,8 @@ async def test_a_plain_health_method_will_do(hub: FakeHub) -> None:
         ("fine", 'get_health_status() gave a str: a dict with "healthy" is needed'),
         (
             {"since": b"1"},
-            "the answer of get_health_status() is not JSON: health.since is a bytes; send it as text, such as base64",
+            "the answer of get_health_status() is not JSON: health.since is a bytes; send it as text, "
+            "such as base64",
         ),
     ],
 )
