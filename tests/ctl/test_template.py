@@ -84,7 +84,7 @@ def test_all_that_is_written_passes_its_tests_and_validates(here: Ctl, tmp_path:
     tested = typed(tmp_path, "python -m pytest -q -p no:cacheprovider .")
     assert tested.returncode == 0, tested.stdout
     assert "passed" in tested.stdout
-    ours = f"--config {ROOT / 'pyproject.toml'}"
+    ours = f"--config {shlex.quote(str(ROOT / 'pyproject.toml'))}"
     for check in (f"ruff check -q --no-cache {ours} .", f"ruff format -q --check --no-cache {ours} ."):
         checked = typed(tmp_path, check)
         assert checked.returncode == 0, checked.stdout

@@ -115,7 +115,7 @@ def test_an_admin_token_makes_and_revokes_others(daemon: House) -> None:
     assert curl(admin, f"{url}/v1/tokens/other", method="DELETE") == (200, {})
     assert curl(answer["token"], f"{url}/v1/version")[0] == 401
     status, refused = curl(admin, f"{url}/v1/tokens/other", method="DELETE")
-    assert (status, refused["error"]["code"]) == (400, "invalid_request")
+    assert (status, refused["error"]["code"]) == (404, "not_found.token")
     assert curl(admin, f"{url}/v1/tokens/boss", method="DELETE") == (200, {})
 
 
@@ -126,7 +126,7 @@ def test_an_admin_token_makes_and_revokes_others(daemon: House) -> None:
         (["x", "--scope", "invoke"], 'the scope "invoke" needs the name of what it is for'),
         (["a b", "--scope", "observe"], "'a b' is no name for a token"),
         (["x", "--scope", "observe", "--expires", "soon"], "--expires soon is no time"),
-        (["x", "--scope", "observe", "--rate", "0"], "`rate` must be a number above 0"),
+        (["x", "--scope", "observe", "--rate", "0"], "--rate takes calls in a second, above 0"),
         (["local", "--scope", "observe"], '"local" is the token of this machine'),
     ],
 )
