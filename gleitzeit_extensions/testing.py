@@ -208,24 +208,23 @@ def _logs() -> Iterator[None]:
     import structlog
 
     log = logging.getLogger("gleitzeit")
-    level, is_ours = log.level, not structlog.is_configured()
+    level, before = log.level, structlog.get_config()
     log.setLevel(logging.DEBUG)
-    if is_ours:
-        # It would print to stdout otherwise, where a test may look for what the provider prints.
-        structlog.configure(
-            processors=[
-                structlog.processors.format_exc_info,
-                structlog.processors.KeyValueRenderer(key_order=["event"]),
-            ],
-            wrapper_class=structlog.stdlib.BoundLogger,
-            logger_factory=structlog.stdlib.LoggerFactory(),
-        )
+    # It would print to stdout otherwise, where a test may look for what the provider prints.
+    structlog.configure(
+        processors=[
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
     try:
         yield
     finally:
         log.setLevel(level)
-        if is_ours:
-            structlog.reset_defaults()
+        structlog.configure(**before)
+
 
 
 if "pytest" in sys.modules:

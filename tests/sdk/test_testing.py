@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gleitzeit_extensions import InvalidRequest, SocketIOProviderClient, client
 from gleitzeit_extensions.client import Client, Model, SyncClient
@@ -128,7 +129,7 @@ async def test_what_failed_is_logged_with_the_line_of_the_author(caplog: pytest.
 
 
 def test_a_test_without_a_loop_has_a_plain_client(capfd: pytest.CaptureFixture[str]) -> None:
-    with served(Desk(name="desk")) as client:
+    with capture_logs(), served(Desk(name="desk")) as client:
         assert client.invoke("desk", "add", a=1, b=2) == 3
         assert list(client.stream("desk", "count")) == [0, 1, 2]
 
