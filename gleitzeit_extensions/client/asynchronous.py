@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from gleitzeit_extensions.client import answer as answers
 from gleitzeit_extensions.client.place import Place
-from gleitzeit_extensions.client.request import Optioned, health_of
+from gleitzeit_extensions.client.request import Optioned, Request, health_of, look
 from gleitzeit_extensions.client.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -42,47 +42,41 @@ class Client(Optioned):
         self, target: str, method: str, args: Mapping[str, Any] | None = None, /, **more: Any
     ) -> Any:
         """The result of a call; the arguments are `args` and whatever is given by name."""
-        sent = self._body(target, method, args, more)
-        return (await self._ask("POST", "/v1/invoke", sent, self._options.patience))["result"]
+        return (await self._ask(self._call("/v1/invoke", target, method, args, more)))["result"]
 
     def stream(
         self, target: str, method: str, args: Mapping[str, Any] | None = None, /, **more: Any
     ) -> Stream:
         """The items of a streamed answer. The call begins with the first, or with `async with`."""
-        sent = self._body(target, method, args, more)
-        return Stream(self._sessions, sent, self._options.patience)
+        return Stream(self._sessions, self._call("/v1/stream", target, method, args, more))
 
     async def providers(self) -> list[dict[str, Any]]:
         """Every provider with its models, capabilities and methods."""
-        return list((await self._ask("GET", "/v1/providers"))["providers"])
+        return list((await self._ask(look("/v1/providers")))["providers"])
 
     async def models(self) -> list[dict[str, Any]]:
         """Every model that can be called: `{name, providers, aliases, pattern}`."""
-        return list((await self._ask("GET", "/v1/models"))["models"])
+        return list((await self._ask(look("/v1/models")))["models"])
 
     async def health(self, name: str) -> dict[str, Any]:
         """How a provider is, asked now: `{name, state, healthy, health, instances}`."""
-        return dict(await self._ask("GET", health_of(name)))
+        return dict(await self._ask(health_of(name)))
 
     async def route(self, target: str) -> dict[str, Any]:
         """Who would be given a call now, in order, and why: see `GET /v1/route`."""
-        return dict(await self._ask("GET", self._route(target)))
+        return dict(await self._ask(self._route(target)))
 
-    async def _ask(
-        self, method: str, target: str, sent: bytes | None = None, patience: float | None = None
-    ) -> Any:
-        with self._sessions.minding():
-            async with await self._sessions.ask(method, target, sent, patience) as response:
-                return answers.read(response.status, await response.read(), str(self._sessions.place))
+    async def _ask(self, request: Request) -> Any:
+        async with self._sessions.minding(request), await self._sessions.ask(request) as response:
+            return answers.read(response.status, await response.read(), str(self._sessions.place))
 
 
 class Stream(AsyncIterator[Any]):
     """A streamed answer being read. Closing it, or letting go of it, before its end cancels the call."""
 
-    def __init__(self, sessions: Sessions, sent: bytes, patience: float | None) -> None:
+    def __init__(self, sessions: Sessions, request: Request) -> None:
         self._sessions = sessions
-        self._sent = sent
-        self._patience = patience
+        self._request = request
         self._lines = answers.Lines()
         self._response: ClientResponse | None = None
         self._is_over = False
@@ -103,10 +97,11 @@ class Stream(AsyncIterator[Any]):
         if self._is_over:
             raise StopAsyncIteration
         try:
-            with self._sessions.minding():
-                response = self._response = self._response or await self._begun()
-                while not self._lines:
-                    self._lines.feed(await response.content.readany())
+            response = self._response = self._response or await self._begun()
+            while not self._lines:
+                async with self._sessions.minding(self._request):
+                    piece = await response.content.readany()
+                self._lines.feed(piece)
             return self._lines.item()
         except answers.Ended:
             # What is left is the mark of its end: the connection may be used again.
@@ -124,8 +119,8 @@ class Stream(AsyncIterator[Any]):
         self._is_over = True
 
     async def _begun(self) -> ClientResponse:
-        with self._sessions.minding():
-            response = await self._sessions.ask("POST", "/v1/stream", self._sent, self._patience)
+        async with self._sessions.minding(self._request):
+            response = await self._sessions.ask(self._request)
             if response.status >= 400:
                 async with response:
                     answers.read(response.status, await response.read(), str(self._sessions.place))

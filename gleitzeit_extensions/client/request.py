@@ -33,6 +33,10 @@ class Capability(str):
 
 GRACE = 5.0
 """Seconds that the daemon has beyond a call's own time to say that it passed."""
+LOOK_UP = 30.0
+"""Seconds within which a daemon that is well answers what is no call."""
+SILENCE = 30.0
+"""Seconds without a byte after which a daemon that may take long is asked whether it is there at all."""
 FIELDS: dict[type, str] = {Provider: "provider", Model: "model", Capability: "capability"}
 
 
@@ -61,6 +65,23 @@ class Options:
         return None if self.timeout is None else self.timeout + GRACE
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent, and what may be done until it is answered."""
+
+    method: str
+    target: str
+    body: bytes | None = None
+    patience: float | None = None
+    """Seconds for the whole of its answer; None means as long as the daemon lives."""
+    is_repeatable: bool = True
+    """Whether it does no harm to send it again when nobody knows what became of it."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.body is None else {"Content-Type": "application/json"}
+
+
 class Optioned:
     """A client whose calls are made with options."""
 
@@ -86,10 +107,17 @@ class Optioned:
         other._options = Options(timeout, idempotent, key, session)
         return other
 
+    def _call(
+        self, path: str, target: str, method: str, args: Mapping[str, Any] | None, more: Mapping[str, Any]
+    ) -> Request:
+        """A call. Raises InvalidRequest for arguments that cannot be sent."""
+        options = self._options
+        body = self._body(target, method, args, more)
+        return Request("POST", path, body, options.patience, options.idempotent or options.key != "")
+
     def _body(
         self, target: str, method: str, args: Mapping[str, Any] | None, more: Mapping[str, Any]
     ) -> bytes:
-        """The body of a call. Raises InvalidRequest for arguments that cannot be sent."""
         field, name = _named(target)
         if not _is_name(method):
             raise _misuse(f'a call of "{name}" needs the name of a method')
@@ -105,16 +133,21 @@ class Optioned:
             raise TooLarge("too_large", f'the call of "{name}" {method} is {size}')
         return sent
 
-    def _route(self, target: str) -> str:
-        """The address that explains where a call would go."""
+    def _route(self, target: str) -> Request:
+        """What explains where a call would go."""
         field, name = _named(target)
         session = {"session": self._options.session} if self._options.session else {}
-        return f"/v1/route?{urlencode({field: name, **session})}"
+        return look(f"/v1/route?{urlencode({field: name, **session})}")
 
 
-def health_of(name: str) -> str:
-    """The address of a provider's health."""
-    return f"/v1/providers/{quote(name, safe='')}/health"
+def look(target: str) -> Request:
+    """What a daemon that is well answers soon."""
+    return Request("GET", target, None, LOOK_UP)
+
+
+def health_of(name: str) -> Request:
+    """What asks a provider how it is."""
+    return look(f"/v1/providers/{quote(name, safe='')}/health")
 
 
 def _is_name(text: object) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from gleitzeit_extensions.client import answer as answers
 from gleitzeit_extensions.client.place import Place
-from gleitzeit_extensions.client.request import Optioned, health_of
+from gleitzeit_extensions.client.request import Optioned, Request, health_of, look
 from gleitzeit_extensions.client.wires import Exchange, Wires
 
 
@@ -37,41 +37,40 @@ class SyncClient(Optioned):
 
     def invoke(self, target: str, method: str, args: Mapping[str, Any] | None = None, /, **more: Any) -> Any:
         """The result of a call; the arguments are `args` and whatever is given by name."""
-        sent = self._body(target, method, args, more)
-        return self._ask("POST", "/v1/invoke", sent, self._options.patience)["result"]
+        return self._ask(self._call("/v1/invoke", target, method, args, more))["result"]
 
     def stream(
         self, target: str, method: str, args: Mapping[str, Any] | None = None, /, **more: Any
     ) -> SyncStream:
         """The items of a streamed answer. The call begins with the first, or with `with`."""
-        return SyncStream(self._wires, self._body(target, method, args, more), self._options.patience)
+        return SyncStream(self._wires, self._call("/v1/stream", target, method, args, more))
 
     def providers(self) -> list[dict[str, Any]]:
         """Every provider with its models, capabilities and methods."""
-        return list(self._ask("GET", "/v1/providers")["providers"])
+        return list(self._ask(look("/v1/providers"))["providers"])
 
     def models(self) -> list[dict[str, Any]]:
         """Every model that can be called: `{name, providers, aliases, pattern}`."""
-        return list(self._ask("GET", "/v1/models")["models"])
+        return list(self._ask(look("/v1/models"))["models"])
 
     def health(self, name: str) -> dict[str, Any]:
         """How a provider is, asked now: `{name, state, healthy, health, instances}`."""
-        return dict(self._ask("GET", health_of(name)))
+        return dict(self._ask(health_of(name)))
 
     def route(self, target: str) -> dict[str, Any]:
         """Who would be given a call now, in order, and why: see `GET /v1/route`."""
-        return dict(self._ask("GET", self._route(target)))
+        return dict(self._ask(self._route(target)))
 
-    def _ask(self, method: str, target: str, sent: bytes | None = None, patience: float | None = None) -> Any:
-        exchange = self._wires.ask(method, target, sent, patience)
+    def _ask(self, request: Request) -> Any:
+        exchange = self._wires.ask(request)
         return answers.read(exchange.status, exchange.rest(), str(self._wires.place))
 
 
 class SyncStream(Iterator[Any]):
     """A streamed answer being read. Closing it, or letting go of it, before its end cancels the call."""
 
-    def __init__(self, wires: Wires, sent: bytes, patience: float | None) -> None:
-        self._begin = partial(wires.ask, "POST", "/v1/stream", sent, patience)
+    def __init__(self, wires: Wires, request: Request) -> None:
+        self._begin = partial(wires.ask, request)
         self._where = str(wires.place)
         self._lines = answers.Lines()
         self._exchange: Exchange | None = None

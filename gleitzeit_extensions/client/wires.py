@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from http.client import (
     HTTPConnection,
     HTTPException,
@@ -18,7 +19,9 @@ from typing import cast
 
 from gleitzeit_extensions import places
 from gleitzeit_extensions.client.errors import Unreachable
+from gleitzeit_extensions.client.limit import Limit, TimedResponse
 from gleitzeit_extensions.client.place import CONNECT_TIMEOUT, Place, watched
+from gleitzeit_extensions.client.request import Request, look
 
 PIECE = 64 * 1024
 """Bytes of a stream that are taken at once, at most."""
@@ -44,15 +47,33 @@ class Wires:
         self._idle: list[HTTPConnection] = []
         self._is_closed = False
 
-    def ask(self, method: str, target: str, body: bytes | None, patience: float | None) -> Exchange:
+    def ask(self, request: Request) -> Exchange:
         """Send a request, and wait for the head of its answer. Raises ClientError."""
+        limit = Limit(request.patience, self._check)
         wire = self._take()
+        was_used = wire.sock is not None
+        try:
+            return self._begun(wire, request, limit)
+        except Unreachable as exc:
+            # The daemon may have closed what was kept while the request was on its way.
+            if was_used and request.is_repeatable and isinstance(exc.__cause__, ConnectionError):
+                return self._begun(self._new(), request, limit)
+            raise
+
+    def _begun(self, wire: HTTPConnection, request: Request, limit: Limit) -> Exchange:
         with self.minding(wire):
             stream = wire.sock or self._connected(wire)
-            stream.settimeout(patience)
-            headers = {"Content-Type": "application/json"} if body is not None else {}
-            wire.request(method, target, body, {**headers, **self.place.headers})
+            stream.settimeout(limit.left())
+            # It makes its answers by calling this.
+            wire.response_class = cast("type[HTTPResponse]", partial(TimedResponse, limit))
+            wire.request(request.method, request.target, request.body, request.headers | self.place.headers)
             return Exchange(self, wire, wire.getresponse())
+
+    def _check(self) -> None:
+        """Is the daemon still there and answering? A call may take long, a daemon that hangs must not."""
+        alone = Wires(self.place)
+        alone.ask(look("/livez")).rest()
+        alone.close()
 
     def _connected(self, wire: HTTPConnection) -> socket:
         wire.connect()

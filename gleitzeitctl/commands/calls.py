@@ -1,6 +1,7 @@
 """`providers invoke` and `providers stream`: call a method of whoever has a name."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,8 +105,9 @@ def told_by(name: str, session: Session) -> Iterator[None]:
     try:
         yield
     except CallError as exc:
-        # the daemon's own sentence about a provider begins with its name in quotes
-        is_named = exc.message.startswith('"') or f'"{name}"' in exc.message
+        # the daemon's own sentence begins with a name in quotes; what a provider raised has its type with it
+        is_ours = exc.message.startswith('"') and "type" not in exc.detail
+        is_named = is_ours or f'"{name}"' in exc.message
         if session.json or is_named or exc.code not in ("provider_error", "unavailable"):
             raise
         look = ' (see "gleitzeitctl logs")' if exc.code == "provider_error" else ""
@@ -163,14 +165,21 @@ def _body(name: str, method: str, args: str, timeout: float | None, **options: o
 def _object(given: str) -> dict[str, Any]:
     why = ""
     try:
-        value = json.loads(sys.stdin.read() if given == "-" else given, parse_constant=_no_constant)
+        # the bytes as they were given: they are UTF-8 whatever the locale says
+        value = json.loads(_from_stdin() if given == "-" else os.fsencode(given), parse_constant=_no_constant)
         if isinstance(value, dict):
             return value
     except (ValueError, RecursionError) as exc:
         why = f" ({exc})"
+    given = "what stdin says" if given == "-" else given
     what = given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}..."
     example = """for example --args '{"a": 5, "b": 3}'"""
     raise misuse(f"--args takes a JSON object, not {what or 'nothing'}{why}: {example}")
+
+
+def _from_stdin() -> bytes:
+    # there is none when it was closed
+    return sys.stdin.buffer.read() if sys.stdin else b""
 
 
 def _no_constant(name: str) -> NoReturn:

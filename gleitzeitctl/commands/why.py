@@ -52,8 +52,10 @@ def _details(story: dict[str, Any]) -> str:
     known = [f"for {duration(story['since'])}"]
     if story["pid"]:
         known.append(f"pid {story['pid']}")
-    known.append(f"generation {story['generation']}")
-    known.append(f"restarted {story['restarts']} times" if story["restarts"] != 1 else "restarted once")
+    # what others start has no generations
+    if story["generation"]:
+        known.append(f"generation {story['generation']}")
+        known.append(f"restarted {story['restarts']} times" if story["restarts"] != 1 else "restarted once")
     return f"({', '.join(known)})"
 
 

@@ -359,6 +359,16 @@ def test_it_is_clear_whose_words_an_error_has(
     assert (done.returncode, done.stderr) == (CODES[code].exit, f"gleitzeitctl: {told}\n")
 
 
+@pytest.mark.parametrize("verb", ["invoke", "stream"])
+def test_a_providers_words_may_begin_with_a_quote(daemon: FakeDaemon, ctl: Ctl, verb: str) -> None:
+    said = {"code": "provider_error", "message": '"x" is no number', "detail": {"type": "ValueError"}}
+    daemon.answers(reply({"error": said}, 502))
+
+    done = ctl("providers", verb, "failing", "m")
+
+    assert done.stderr == 'gleitzeitctl: "failing" said: "x" is no number (see "gleitzeitctl logs")\n'
+
+
 @pytest.mark.parametrize("option", ["--key", "--session"])
 @pytest.mark.parametrize("value", ["", "x" * 201])
 def test_a_key_or_session_that_cannot_be_is_named_as_it_was_written(
@@ -740,3 +750,32 @@ def test_why_is_a_story_with_evidence_and_what_comes_next(daemon: FakeDaemon, ct
     assert happened.endswith("STOPPING  #2  exited with 1: no key")
     assert [line.strip() for line in evidence] == ["| Traceback", "| no key?[2J"]
     assert daemon.requests == [Request("GET", "/v1/why?name=openai")]
+
+
+def test_what_others_start_has_no_generation_to_tell(daemon: FakeDaemon, ctl: Ctl) -> None:
+    story = {"name": "ext", "state": "RUNNING", "since": 5, "pid": None, "generation": 0, "restarts": 0}
+    told = {"reason": "", "next": "It is started by others.", "failed_replacement": "", "history": []}
+    daemon.answers(reply({"instances": [story | told]}))
+
+    assert ctl("why", "ext").stdout == "ext is RUNNING (for 5s)\n  It is started by others.\n"
+
+
+def test_arguments_are_utf_8_whatever_the_locale_says(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply({"result": 1}))
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    ctl.alone("providers", "invoke", "a", "m", "--args", '{"word": "größer"}', env=locale)
+
+    assert daemon.requests[0].body["args"] == {"word": "größer"}
+
+
+def test_arguments_from_a_stdin_that_has_none_are_missing(daemon: FakeDaemon, ctl: Ctl) -> None:
+    closed = (
+        "-c",
+        "import sys, runpy; sys.stdin = None; runpy.run_module('gleitzeitctl', run_name='__main__')",
+    )
+    for run in (("-m", "gleitzeitctl"), closed):
+        done = ctl.alone("providers", "invoke", "a", "m", "--args", "-", run=run)
+
+        assert done.returncode == 2
+        assert "--args takes a JSON object, not what stdin says (" in done.stderr

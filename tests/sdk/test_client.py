@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
+import socket
 import ssl
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +34,9 @@ from gleitzeit_extensions.client import (
     ProviderFailed,
     RateLimited,
     Stalled,
+    Stream,
     SyncClient,
+    SyncStream,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -39,7 +45,7 @@ from gleitzeit_extensions.client import (
 from gleitzeit_extensions.client import request as client_request
 from gleitzeit_extensions.client.place import Place
 from gleitzeit_extensions.protocol import CODES, CallError
-from tests.ctl.fake_daemon import FakeDaemon, chunk, fake_daemon, ndjson, reply, says
+from tests.ctl.fake_daemon import FakeDaemon, Script, chunk, fake_daemon, ndjson, read_request, reply, says
 from tests.sdk.daemons import asynchronously, certificate, synchronously, tcp_server
 from tests.sdk.test_imports import HEAVY, loaded
 
@@ -388,3 +394,203 @@ def test_a_token_that_cannot_be_one_is_refused_and_not_repeated() -> None:
     with pytest.raises(InvalidRequest, match="the token has a character that no token has") as refused:
         Place.find("http://h", "gz_sec\nret", None)
     assert "sec" not in str(refused.value)
+
+
+Act = Callable[[Any], Any]
+
+
+def in_turn(*acts: Act) -> Act:
+    """The calls made one after the other by one client; it comes to the last, which may be a stream."""
+
+    def act(client: Any) -> Any:
+        if isinstance(client, Client):
+            return _in_turn(client, *acts)
+        return [list(made) if isinstance(made := act(client), SyncStream) else made for act in acts][-1]
+
+    return act
+
+
+async def _in_turn(client: Client, *acts: Act) -> Any:
+    for act in acts:
+        made = act(client)
+        answer = [item async for item in made] if isinstance(made, Stream) else await made
+    return answer
+
+
+def first(client: Any) -> Any:
+    return client.invoke("a", "first")
+
+
+def answers_once(connection: socket.socket) -> None:
+    """One request; the next is taken, too, but then it leaves."""
+    reply({"result": 1})(connection)
+    read_request(connection)
+
+
+@pytest.mark.parametrize(
+    ("act", "script", "answer"),
+    [
+        (lambda c: c.models(), reply({"models": []}), []),
+        (lambda c: c.with_options(idempotent=True).invoke("a", "m"), reply({"result": 2}), 2),
+        (lambda c: c.with_options(key="17").invoke("a", "m"), reply({"result": 2}), 2),
+        (lambda c: c.with_options(key="17").stream("a", "m"), ndjson({"item": 3}, {"end": {}}), [3]),
+    ],
+    ids=["a look", "idempotent", "with a key", "a stream"],
+)
+def test_what_may_be_repeated_is_sent_again_when_a_kept_connection_was_closed(
+    daemon: FakeDaemon, do: Do, act: Act, script: Script, answer: Any
+) -> None:
+    daemon.answers(answers_once, script)
+
+    assert do(in_turn(first, act)) == answer
+    assert len(daemon.requests) == 2
+
+
+@pytest.mark.parametrize("call", ["invoke", "stream"])
+def test_a_call_that_may_have_begun_is_never_sent_again(daemon: FakeDaemon, do: Do, call: str) -> None:
+    daemon.answers(answers_once, reply({"result": 2}))
+
+    with pytest.raises(Unreachable, match="the call may have begun"):
+        do(in_turn(first, lambda c: getattr(c, call)("a", "m")))
+    assert len(daemon.requests) == 1
+
+
+def test_a_call_is_sent_again_but_once(daemon: FakeDaemon, do: Do) -> None:
+    daemon.answers(answers_once, says(b""), reply({"result": 2}))
+
+    with pytest.raises(Unreachable):
+        do(in_turn(first, lambda c: c.with_options(idempotent=True).invoke("a", "m")))
+    assert len(daemon.requests) == 2
+
+
+def test_a_new_connection_that_is_closed_is_not_tried_again(daemon: FakeDaemon, do: Do) -> None:
+    daemon.answers(says(b""), reply({"result": 2}))
+
+    with pytest.raises(Unreachable):
+        do(lambda c: c.with_options(idempotent=True).invoke("a", "m"))
+    assert len(daemon.requests) == 1
+
+
+@pytest.mark.parametrize("is_asynchronous", [False, True], ids=["SyncClient", "Client"])
+def test_a_daemon_that_was_restarted_between_two_calls_gets_the_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_asynchronous: bool
+) -> None:
+    """Also where the loop stood still in between: it has not heard yet that the connections are closed."""
+    monkeypatch.setenv("GLEITZEIT_SOCKET", f"{tmp_path}/d.sock")
+
+    is_over, has_left = threading.Event(), threading.Event()
+
+    def answers_and_stays(connection: socket.socket) -> None:
+        reply({"result": 1})(connection)
+        is_over.wait(5)
+        connection.close()
+        has_left.set()
+
+    with asyncio.Runner() as runner:
+        client: Any = Client() if is_asynchronous else SyncClient()
+
+        def call() -> Any:
+            made = client.invoke("a", "m")
+            return runner.run(made) if is_asynchronous else made
+
+        with fake_daemon(tmp_path) as before:
+            before.answers(answers_and_stays)
+            assert call() == 1
+            is_over.set()
+            assert has_left.wait(5)
+        Path(before.path).unlink()
+        with fake_daemon(tmp_path) as after:
+            after.answers(reply({"result": 2}))
+            assert call() == 2
+        made = client.close()
+        if is_asynchronous:
+            runner.run(made)
+
+
+def trickles(connection: socket.socket) -> None:
+    """An answer that is never silent for long, and takes long."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(1000):
+        connection.sendall(b" ")
+        time.sleep(0.02)
+
+
+def trickles_its_head(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+    for _ in range(1000):
+        connection.sendall(b"x")
+        time.sleep(0.02)
+
+
+def streams_without_end(connection: socket.socket) -> None:
+    connection.sendall(CHUNKED)
+    while True:
+        connection.sendall(chunk({"item": 1}))
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("script", [trickles, trickles_its_head, streams_without_end])
+def test_the_time_of_a_call_is_for_the_whole_of_its_answer(
+    daemon: FakeDaemon, do: Do, monkeypatch: pytest.MonkeyPatch, script: Script
+) -> None:
+    monkeypatch.setattr(client_request, "GRACE", 0.1)
+    daemon.answers(script)
+    call = "stream" if script is streams_without_end else "invoke"
+    began = time.monotonic()
+
+    with pytest.raises(DeadlineExceeded, match="did not answer in time"):
+        do(lambda c: getattr(c.with_options(timeout=0.1), call)("a", "m"))
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "look",
+    [lambda c: c.models(), lambda c: c.providers(), lambda c: c.route("a"), lambda c: c.health("a")],
+    ids=["models", "providers", "route", "health"],
+)
+def test_a_look_does_not_wait_for_ever_for_a_daemon_that_hangs(
+    daemon: FakeDaemon, do: Do, monkeypatch: pytest.MonkeyPatch, look: Act
+) -> None:
+    monkeypatch.setattr(client_request, "LOOK_UP", 0.1)
+    daemon.answers(daemon.hang)
+
+    with pytest.raises(DeadlineExceeded, match="did not answer in time"):
+        do(look)
+
+
+@pytest.mark.parametrize("call", ["invoke", "stream"])
+def test_a_call_without_a_time_is_not_waited_for_when_the_daemon_hangs(
+    daemon: FakeDaemon, do: Do, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    monkeypatch.setattr(client_request, "SILENCE", 0.1)
+    monkeypatch.setattr(client_request, "LOOK_UP", 0.1)
+    daemon.answers(daemon.hang)
+
+    with pytest.raises(DeadlineExceeded, match="did not answer in time"):
+        do(lambda c: getattr(c, call)("a", "m"))
+    assert [asked.target for asked in daemon.requests] == [f"/v1/{call}", "/livez"]
+
+
+@pytest.mark.parametrize("call", ["invoke", "stream"])
+def test_a_call_without_a_time_is_waited_for_as_long_as_the_daemon_lives(
+    daemon: FakeDaemon, do: Do, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    monkeypatch.setattr(client_request, "SILENCE", 0.05)
+
+    def takes_its_time(connection: socket.socket) -> None:
+        while len(daemon.requests) < 3:
+            time.sleep(0.01)
+        (reply({"result": 1}) if call == "invoke" else ndjson({"item": 1}, {"end": {}}))(connection)
+
+    daemon.answers(takes_its_time, reply({"status": "ok"}))
+
+    assert do(lambda c: getattr(c, call)("a", "m")) in (1, [1])
+    assert [asked.target for asked in daemon.requests[:3]] == [f"/v1/{call}", "/livez", "/livez"]
+
+
+def test_an_answer_that_is_the_last_of_its_connection_is_read_to_its_end(daemon: FakeDaemon, do: Do) -> None:
+    large = json.dumps({"result": "x" * 500_000}).encode()
+    daemon.answers(says(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + large))
+
+    assert do(in_turn(first, lambda c: c.invoke("a", "m"))) == "x" * 500_000
+    assert len(daemon.requests) == 2
