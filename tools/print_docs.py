@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from gleitzeit_extensions.catalog import manifest_keys
 from gleitzeit_extensions.protocol import CODES
 from gleitzeitd.config import json_schema
 from gleitzeitd.config.reference import keys
@@ -72,6 +73,7 @@ PRINTERS: dict[str, Callable[[], str]] = {
 }
 FILES: dict[Path, Callable[[], str]] = {
     json_schema.SHIPPED: json_schema.text,
+    manifest_keys.SHIPPED: manifest_keys.text,
     # Without a word of where the schema is: the file is installed elsewhere than it stands here.
     ROOT / "etc/providers.yaml": template,
 }

@@ -12,7 +12,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from gleitzeit_extensions.catalog import fields, parts
 from gleitzeit_extensions.catalog.document import Document, ManifestError
-from gleitzeit_extensions.catalog.manifest_keys import CLASS_PATH, FIELD, MODEL, PACKAGES, SERVICE, TOP, Key
+from gleitzeit_extensions.catalog.manifest_keys import FIELD, MODEL, PACKAGES, SERVICE, TOP, Key
 from gleitzeit_extensions.catalog.meta import FIRST_VERSION, ConfigField, ExtensionMeta, Found, Model, Style
 
 Section = dict[str, Node]
@@ -51,12 +51,6 @@ class _Reading:
         )
         service = self._inner(top, "service", SERVICE)
         target = self._plain(service, "class_path", "")
-        if target and not re.fullmatch(CLASS_PATH, target):
-            self._wrong(
-                service["class_path"],
-                ("service", "class_path"),
-                f'"{target}" is not of the form module.ClassName',
-            )
         if mistakes := self._document.mistakes:
             raise ManifestError(mistakes, name or None)
         return Found(meta, Style.CONFIG, self._path, _line(top["name"]), self._path.parent, target)
@@ -65,20 +59,22 @@ class _Reading:
         models: list[Model] = []
         for node in self._nodes(top, "models"):
             said = self._value(node)
+            given = {"name": said} if isinstance(said, str) else self._model(node)
+            if "name" not in given:
+                continue
             try:
-                if isinstance(said, str):
-                    model = parts.model(said)
-                else:
-                    given = self._section(node, MODEL, ("models",), is_open=True)
-                    model = parts.model(**{key: self._value(one) for key, one in given.items()})
-            except (ValueError, TypeError) as exc:
-                if isinstance(said, str) or (isinstance(said, dict) and isinstance(said.get("name"), str)):
-                    self._wrong(node, ("models",), str(exc).removeprefix("@model: "))
+                model = parts.model(**given)
+            except ValueError as exc:
+                self._wrong(node, ("models",), str(exc).removeprefix("@model: "))
                 continue
             if model.name in [one.name for one in models]:
                 self._wrong(node, ("models",), f'there are two of "{model.name}"')
             models.append(model)
         return models
+
+    def _model(self, node: Node) -> dict[str, Any]:
+        section = self._section(node, MODEL, ("models",), is_open=True)
+        return {key: self._value(one) for key, one in section.items()}
 
     def _requirements(self, top: Section) -> list[str]:
         node = top.get("dependencies")
@@ -143,7 +139,9 @@ class _Reading:
             return True  # the field itself says which one may have been meant
         if (kind := key.schema.get("type")) and not IS[kind](value):
             return False
-        return "items" not in key.schema or all(isinstance(item, str) and item for item in value)
+        if "pattern" in key.schema and not re.search(key.schema["pattern"], value):
+            return False
+        return "items" not in key.schema or all(isinstance(item, str) and item.strip() for item in value)
 
     def _quoted(self, node: Node, key: Key) -> str:
         """What to write instead of a number, such as the version 1.0."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gleitzeit_extensions.catalog.meta import FieldType
@@ -19,14 +21,19 @@ class Key:
     required: bool = False
 
 
+SHIPPED = Path(__file__).with_name("extension.schema.json")
+"""The schema that an editor reads; `make docs` writes it."""
+
 TEXT = {"type": "string"}
-TEXTS = {"type": "array", "items": {"type": "string", "minLength": 1}}
+NAME = {"type": "string", "pattern": r"\S"}
+TEXTS = {"type": "array", "items": NAME}
+NOTHING = {"type": "null"}
 CLASS_PATH = r"^[^\W\d]\w*(\.[^\W\d]\w*)+$"
 
 SERVICE = {
     "class_path": Key(
         {"type": "string", "pattern": CLASS_PATH},
-        "module.ClassName",
+        "of the form module.ClassName",
         "`module.ClassName`, relative to this file: `service.MyService` is in `service.py` beside it.",
         required=True,
     ),
@@ -35,14 +42,14 @@ PACKAGES = {
     "packages": Key(TEXTS, "a list of strings", "Requirements as pip takes them, such as `requests>=2.0`.")
 }
 MODEL = {
-    "name": Key({"type": "string", "minLength": 1}, "a string", "What callers ask for.", required=True),
+    "name": Key(NAME, "a string", "What callers ask for.", required=True),
     "capabilities": Key(TEXTS, "a list of strings", "What this model can do."),
     "max_tokens": Key({"type": "integer", "minimum": 1}, "a whole number", "How much it can answer."),
     "cost_per_token": Key({"type": "number", "minimum": 0}, "a number", "In a currency of your own."),
 }
 FIELD = {
     "type": Key(
-        {"enum": [*FieldType]}, "a type", "What the value is; a secret is a string that is never shown."
+        {"enum": [*FieldType, None]}, "a type", "What the value is; a secret is a string that is never shown."
     ),
     "required": Key({"type": "boolean"}, "true or false", "Whether it has to be given."),
     "default": Key({}, "any value", "What it is where nobody gives it."),
@@ -53,9 +60,7 @@ FIELD = {
     "choices": Key({"type": "array"}, "a list", "The only values."),
 }
 TOP = {
-    "name": Key(
-        {"type": "string", "minLength": 1}, "a string", "What the extension is called.", required=True
-    ),
+    "name": Key(NAME, "a string", "What the extension is called.", required=True),
     "description": Key(TEXT, "a string", "One line for people.", required=True),
     "version": Key(TEXT, "a string", "Its version."),
     "author": Key(TEXT, "a string", "Who wrote it."),
@@ -71,23 +76,33 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a manifest, for editors."""
     whole = _object(TOP)
     inner = whole["properties"]
-    inner["models"] |= {
-        "items": {"anyOf": [{"type": "string", "minLength": 1}, _object(MODEL, is_open=True)]}
-    }
-    inner["dependencies"] |= {"anyOf": [TEXTS, _object(PACKAGES)]}
-    inner["config"] |= {"additionalProperties": _object(FIELD)}
+    inner["models"] |= {"items": {"anyOf": [NAME, _object(MODEL, is_open=True)]}}
+    inner["dependencies"] |= {"anyOf": [TEXTS, _object(PACKAGES), NOTHING]}
+    inner["config"] |= {"additionalProperties": {"anyOf": [_object(FIELD), NOTHING]}}
     inner["service"] |= _object(SERVICE)
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "extension.yaml of a Gleitzeit extension",
         **whole,
     }
 
 
+def text() -> str:
+    return json.dumps(schema(), indent=2) + "\n"
+
+
 def _object(keys: Mapping[str, Key], is_open: bool = False) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {name: {**key.schema, "description": key.description} for name, key in keys.items()},
+        "properties": {name: _one(key) for name, key in keys.items()},
         "required": [name for name, key in keys.items() if key.required],
         "additionalProperties": is_open,
     }
+
+
+def _one(key: Key) -> dict[str, Any]:
+    """A key that need not be there may also stand there with nothing behind it."""
+    schema = {**key.schema, "description": key.description}
+    if "type" in schema and not key.required:
+        schema["type"] = [schema["type"], "null"]
+    return schema
