@@ -105,7 +105,7 @@ def offence(value: object, at: str) -> str | None:
             case dict():
                 for key in value:
                     if not isinstance(key, (str, int, float, bool, type(None))):
-                        return f"{at} has the key {key!r}, which is a {type(key).__name__}"
+                        return f"{at} has the key {key!r}, which is {_a(type(key).__name__)}"
                 waiting += [(f"{at}.{key}", inner) for key, inner in reversed(value.items())]
             case list() | tuple():
                 waiting += [(f"{at}[{n}]", inner) for n, inner in reversed(list(enumerate(value)))]
@@ -113,9 +113,13 @@ def offence(value: object, at: str) -> str | None:
                 try:
                     waiting.append((at, _plain(value)))
                 except Exception:
-                    return f"{at} is a {type(value).__name__}{_way_out(value)}"
+                    return f"{at} is {_a(type(value).__name__)}{_way_out(value)}"
         seen.add(id(value))
     return None
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def _way_out(value: object) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from gleitzeit_extensions.catalog import requirements
-from gleitzeit_extensions.exceptions import ExtensionError
+from gleitzeit_extensions.exceptions import ExtensionConfigError, ExtensionError
 from gleitzeit_extensions.extensions.cluster import GleitzeitCluster
 from gleitzeit_extensions.extensions.manager import ExtensionManager, Place
 
@@ -24,11 +25,19 @@ def create_cluster_with_extensions(
 
     An extension that cannot be loaded is logged, and missing in `manager.list_loaded()`.
     `extension_configs` has the keywords of each by its name, `cluster_kwargs` are those of GleitzeitCluster.
+    Raises ExtensionConfigError for keywords of one that is not to be loaded.
     """
     cluster = GleitzeitCluster(**cluster_kwargs)
     manager = ExtensionManager(cluster)
     manager.discover_extensions(search_paths)
-    configs = extension_configs or {}
+    extensions, configs = list(extensions), extension_configs or {}
+    for name in configs:
+        if name not in extensions:
+            near = get_close_matches(name, extensions, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise ExtensionConfigError(
+                name, f'extension_configs has "{name}", which is not in extensions{hint}'
+            )
     for name in extensions:
         try:
             manager.load_extension(name, **configs.get(name, {}))

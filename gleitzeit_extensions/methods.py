@@ -23,7 +23,7 @@ OVERRIDABLE = frozenset({"generate", "get_tools", "stream"})
 
 LIFE = frozenset({"setup", "start", "stop", "health_check"})
 
-OF_AN_EXTENSION = frozenset({"get_models", "get_capabilities", "invoke"})
+OF_AN_EXTENSION = frozenset({"get_models", "get_capabilities"})
 """What further belongs to the life of an extension, and cannot be called."""
 
 EVENT = "__gleitzeit_event__"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from gleitzeit_extensions.methods import subject_of
 from gleitzeit_extensions.registration import methods_of
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
@@ -20,5 +19,5 @@ def takes_model(provider: SocketIOProviderClient, method: str) -> bool:
     known = methods_of(provider).get(method)
     if known is not None:
         return known.accepts("model")
-    parameters = inspect.signature(subject_of(provider).invoke).parameters
+    parameters = inspect.signature(provider.invoke).parameters
     return "model" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gleitzeit_extensions import methods
-from gleitzeit_extensions.methods import Method, subject_of
+from gleitzeit_extensions.methods import Method
 from gleitzeit_extensions.protocol import CallError, Wire
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
@@ -16,8 +16,7 @@ def methods_of(provider: SocketIOProviderClient) -> dict[str, Method]:
 
 def is_closed(provider: SocketIOProviderClient) -> bool:
     """Whether its methods are the whole list; a class with an `invoke` of its own decides at run time."""
-    own = SocketIOProviderClient.invoke
-    return getattr(type(subject_of(provider)), "invoke", own) is own
+    return type(provider).invoke is SocketIOProviderClient.invoke
 
 
 def registration(provider: SocketIOProviderClient) -> Wire:

@@ -97,8 +97,6 @@ class SocketIOProviderClient:
     async def invoke(self, method: str, **kwargs: Any) -> Any:
         """Call the public method of that name. Override it to decide at run time what can be called."""
         known, subject = methods_of(self, SocketIOProviderClient), subject_of(self)
-        if subject is not self and hasattr(subject, "invoke"):
-            return await threads.call(subject.invoke, method, **kwargs)
         if method not in known:
             raise UnknownMethod(self.name, method, list(known))
         if known[method].streams:

@@ -35,18 +35,25 @@ class GleitzeitCluster:
             await self.extension_manager.stop_all_extensions()
 
     async def find_provider_for_model(self, model: str) -> str | None:
-        """Who serves `model`: a provider of the daemon, when one answers and has it; else an extension."""
+        """Who serves `model`: a provider of the daemon, when one answers and has it; else an extension.
+
+        Raises Unreachable when `url` was given and no daemon is there.
+        """
         provider = await self._of_the_daemon(model)
         if provider is None and self.extension_manager:
             return self.extension_manager.find_extension_for_model(model)
         return provider
 
     async def _of_the_daemon(self, model: str) -> str | None:
-        from gleitzeit_extensions.client import Client, ClientError, Model
+        from gleitzeit_extensions.client import Client, ClientError, Model, Unreachable
 
         try:
             async with asyncio.timeout(DAEMON_SECONDS), Client(self._url, token=self._token) as client:
                 route: dict[str, Any] = await client.route(Model(model))
-        except (ClientError, TimeoutError):  # no daemon, or none that has it
+        except Unreachable:
+            if self._url is not None:  # a daemon that was named is meant
+                raise
+            return None
+        except (ClientError, TimeoutError):  # it has none, or does not say
             return None
         return next((str(one["provider"]) for one in route["candidates"]), None)

@@ -29,6 +29,7 @@ class Loaded:
     """An extension in this program; `modules.forget()` ends its stay."""
 
     found: Found
+    given: Mapping[str, Any]
     instance: Any
     modules: Modules
 
@@ -52,7 +53,7 @@ def load(found: Found, given: Mapping[str, Any], environ: Mapping[str, str] | No
     except BaseException:
         modules.forget()
         raise
-    return Loaded(found, instance, modules)
+    return Loaded(found, dict(given), instance, modules)
 
 
 def require(found: Found) -> None:

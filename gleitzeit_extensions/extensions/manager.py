@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gleitzeit_extensions.exceptions import (
+    ExtensionConfigError,
     ExtensionError,
     ExtensionNotFound,
     ExtensionServiceError,
@@ -46,6 +47,8 @@ class ExtensionManager:
         self._warned: set[str] = set()
         self._loaded: dict[str, Loaded] = {}
         self._running: dict[str, Running] = {}
+        self._failed: dict[str, ExtensionServiceError] = {}
+        """Those whose setup() failed, until they are started again."""
         self._health: dict[str, dict[str, Any]] = {}
         if cluster is not None:
             self.attach_to_cluster(cluster)
@@ -93,6 +96,7 @@ class ExtensionManager:
     def load_extension(self, name: str, **config: Any) -> Any:
         """The instance of that extension; made once, of `config`, the environment and its defaults.
 
+        One that is loaded already is given as it is; to ask for other values then is an ExtensionConfigError.
         Raises ExtensionNotFound; ExtensionDependencyError, ExtensionConfigError, ExtensionValidationError, or
         the ExtensionLoadError that they all are.
         """
@@ -102,6 +106,11 @@ class ExtensionManager:
             if name not in self._shelf.found:
                 raise self._not_found(name)
             self._loaded[name] = load(self._shelf.found[name], config)
+        elif config and config != self._loaded[name].given:
+            sentence = (
+                f'"{name}" is loaded already, with other values: first manager.unload_extension("{name}")'
+            )
+            raise ExtensionConfigError(name, sentence)
         return self._loaded[name].instance
 
     def list_loaded(self) -> dict[str, ExtensionInfo]:
@@ -117,6 +126,7 @@ class ExtensionManager:
         if loaded := self._loaded.pop(name, None):
             loaded.modules.forget()
             self._health.pop(name, None)
+            self._failed.pop(name, None)
 
     # Running
 
@@ -132,9 +142,12 @@ class ExtensionManager:
                 return await running.setup()  # wait with whoever began it
             await self._ended(name, running)
         running = self._running[name] = Running(name, self._loaded[name].instance)
+        self._failed.pop(name, None)
         try:
             await running.setup()
-        except BaseException:
+        except BaseException as exc:
+            if isinstance(exc, ExtensionServiceError):
+                self._failed[name] = exc
             if not running.is_stopping:
                 self._forget(name, running)
             raise
@@ -175,22 +188,23 @@ class ExtensionManager:
             return {"name": name, "found": False}
         running = self._running.get(name)
         told = info.as_dict() | {"running": running is not None and running.is_well}
-        if running is not None and running.error:
-            told["error"] = str(running.error)
+        if error := self._error(name):
+            told["error"] = str(error)
         if info.loaded and (now := self._health_now(name)) is not None:
             told["health"] = now
         return told
 
     async def check_health(self, name: str) -> dict[str, Any]:
-        """`{"healthy": bool, ...}`: what its health_check() says; unhealthy, too, when start() failed.
+        """`{"healthy": bool, ...}`: what its health_check() says; unhealthy, too, when its start failed.
 
         Raises ExtensionError when it is not loaded.
         """
         if name not in self._loaded:
             raise ExtensionError(name, f'"{name}" is not loaded: first manager.load_extension("{name}")')
-        running = self._running.get(name)
-        asked = running.health() if running else health.ask(self._loaded[name].instance)
-        self._health[name] = told = await asked
+        told = await health.ask(self._loaded[name].instance)
+        if error := self._error(name):
+            told = {**told, "healthy": False, "error": str(error)}
+        self._health[name] = told
         return told
 
     def get_models_for_extension(self, name: str) -> list[dict[str, Any]]:
@@ -226,14 +240,19 @@ class ExtensionManager:
         }
 
     def _health_now(self, name: str) -> dict[str, Any] | None:
-        running, instance = self._running.get(name), self._loaded[name].instance
-        if running is not None and running.error:
-            return {"healthy": False, "error": str(running.error)}
+        instance = self._loaded[name].instance
+        if error := self._error(name):
+            return {"healthy": False, "error": str(error)}
         if not health.is_async(instance):
             return health.ask_now(instance)
         if not _in_a_loop():
             return asyncio.run(self.check_health(name))
         return self._health.get(name)
+
+    def _error(self, name: str) -> ExtensionServiceError | None:
+        """Why it does not run though it was started."""
+        running = self._running.get(name)
+        return running.error if running else self._failed.get(name)
 
     def _not_found(self, name: str) -> ExtensionError:
         """Why there is none of this name: it has mistakes, or it is not there."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gleitzeit_extensions.client import Unreachable
 from gleitzeit_extensions.extensions.cluster import GleitzeitCluster
 from gleitzeit_extensions.extensions.manager import ExtensionManager
 from tests.house import house
@@ -76,3 +77,9 @@ def test_it_starts_and_stops_what_its_manager_has_loaded(cluster: GleitzeitClust
 
     assert asyncio.run(live())
     assert not ours.is_set_up
+
+
+@pytest.mark.anyio
+async def test_a_daemon_that_was_named_and_is_not_there_is_told() -> None:
+    with pytest.raises(Unreachable):
+        await GleitzeitCluster("http://127.0.0.1:9", token="t").find_provider_for_model("any")

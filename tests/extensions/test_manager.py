@@ -22,6 +22,7 @@ from gleitzeit_extensions.exceptions import (
 )
 from gleitzeit_extensions.extensions.manager import ExtensionManager
 from gleitzeit_extensions.extensions.modules import PREFIX
+from gleitzeit_extensions.helpers import create_cluster_with_extensions
 
 HEAD = "from gleitzeit_extensions.decorators import capability, config_field, extension, model, requires\n"
 
@@ -484,3 +485,43 @@ def test_an_async_health_check_is_asked_where_no_loop_runs(tmp_path: Path) -> No
         return manager.get_extension_info("one")["health"]
 
     assert asyncio.run(inside()) == expected
+
+
+@pytest.mark.anyio
+async def test_one_whose_setup_failed_is_not_well_until_it_is_started_again(tmp_path: Path) -> None:
+    story = """
+        @extension(name="moody")
+        class Story:
+            mood = "bad"
+
+            def setup(self):
+                if self.mood == "bad":
+                    raise RuntimeError("not today")
+    """
+    manager = shelf(tmp_path, {"moody_extension.py": story})
+    moody = manager.load_extension("moody")
+    with pytest.raises(ExtensionServiceError):
+        await manager.start_extension("moody")
+
+    assert (await manager.check_health("moody"))["healthy"] is False
+    assert "not today" in manager.get_extension_info("moody")["error"]
+
+    moody.mood = "good"
+    await manager.start_extension("moody")
+    assert (await manager.check_health("moody"))["healthy"] is True
+    await manager.stop_extension("moody")
+
+
+def test_one_that_is_loaded_takes_no_other_values(tmp_path: Path) -> None:
+    manager = weather(tmp_path)
+    service = manager.load_extension("weather", port=5)
+
+    assert manager.load_extension("weather") is service
+    assert manager.load_extension("weather", port=5) is service
+    with pytest.raises(ExtensionConfigError, match=r"loaded already, with other values: .*unload_extension"):
+        manager.load_extension("weather", port=6)
+
+
+def test_values_for_an_extension_that_is_not_to_be_loaded_are_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ExtensionConfigError, match=r'has "wether", .* \(did you mean weather\?\)'):
+        create_cluster_with_extensions([tmp_path], ["weather"], {"wether": {"port": 1}})

@@ -241,7 +241,7 @@ async def test_a_stop_iteration_from_a_thread_is_answered_too(hub: FakeHub) -> N
 @pytest.mark.parametrize(
     ("method", "reason"),
     [
-        ("odd", "result.rows[0].when is a object"),
+        ("odd", "result.rows[0].when is an object"),
         ("nan", "result is nan"),
         ("keys", "result has the key (1, 2), which is a tuple"),
         ("round", "Circular reference detected"),
@@ -278,7 +278,7 @@ async def test_a_result_with_a_coroutine_in_it_says_what_is_missing(hub: FakeHub
     ("value", "words"),
     [
         (b"x", "result is a bytes; send it as text, such as base64"),
-        (Pair(1, object()), "result.b is a object"),
+        (Pair(1, object()), "result.b is an object"),
         (Pair, "result is a type"),
     ],
 )

@@ -196,15 +196,19 @@ async def test_what_it_serves_may_be_known_after_its_setup(hub: FakeHub) -> None
         await hub.until(lambda: told("capabilities", words), "its capabilities")
 
 
-async def test_one_with_an_invoke_of_its_own_decides_what_can_be_called(hub: FakeHub) -> None:
+async def test_a_method_that_is_called_invoke_is_one_like_others(hub: FakeHub) -> None:
     class Deciding:
-        async def invoke(self, method: str, **kwargs: Any) -> Any:
-            return {method: kwargs}
+        def invoke(self, x: int) -> int:
+            return x
+
+        def other(self) -> str:
+            return "other"
 
     async with serving(provider(hub, Deciding()), hub):
-        assert not (await hub.seen("register"))["closed"]
+        assert (await hub.seen("register"))["closed"]
         await ready(hub)
-        assert (await hub.call("anything", {"a": 1}))["result"] == {"anything": {"a": 1}}
+        assert (await hub.call("invoke", {"x": 1}))["result"] == 1
+        assert (await hub.call("other"))["result"] == "other"
 
 
 async def test_a_stop_that_fails_is_logged_and_hurts_nobody(

@@ -345,7 +345,7 @@ async def test_an_item_that_is_not_json_ends_the_stream_and_closes_it(hub: FakeH
 
     assert items == [1]
     assert streams.closed.is_set()
-    assert end["error"]["message"] == 'item 1 of "odd" is not JSON: item is a object'
+    assert end["error"]["message"] == 'item 1 of "odd" is not JSON: item is an object'
 
 
 async def test_an_item_that_is_too_large_is_refused(hub: FakeHub) -> None:
