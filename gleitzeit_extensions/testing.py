@@ -226,7 +226,6 @@ def _logs() -> Iterator[None]:
         structlog.configure(**before)
 
 
-
 if "pytest" in sys.modules:
     # As a plugin of pytest's: whoever has no pytest needs none.
     import pytest

@@ -23,20 +23,20 @@ async def main(prompt: str, model: str) -> int:
     for name, about in get_available_models(manager).items():
         print(f"{name}: by {about['extension']}, for {', '.join(about['capabilities'])}")
 
-    name = manager.find_extension_for_model(model)
-    if name is None:
+    found = manager.find_extension_for_model(model)
+    if found is None:
         print(f"no extension has {model}", file=sys.stderr)
         return 1
     try:
         # What is not given here comes from the environment, or is at its default.
-        extension = manager.load_extension(name)
-        await manager.start_extension(name)
+        extension = manager.load_extension(found)
+        await manager.start_extension(found)
     except ExtensionError as exc:
         print(exc, file=sys.stderr)
         return 1
     try:
         print((await extension.generate(prompt, model=model))["text"])
-        print(await manager.check_health(name))
+        print(await manager.check_health(found))
         print(create_extension_summary_report(manager))
     finally:
         await manager.stop_all_extensions()

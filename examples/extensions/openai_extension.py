@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -93,10 +94,18 @@ class OpenAIExtension:
         async with self._asked("/models") as response:
             return {"healthy": response.status == 200, "status": response.status}
 
-    def _asked(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    @asynccontextmanager
+    async def _asked(
+        self, path: str, body: dict[str, Any] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._http is None:
             raise Unavailable("it has not been set up")
-        return self._http.request("POST" if body else "GET", self._base_url + path, json=body)
+        method = "POST" if body else "GET"
+        try:
+            async with self._http.request(method, self._base_url + path, json=body) as response:
+                yield response
+        except aiohttp.ClientConnectionError as exc:
+            raise Unavailable(f"nobody answers at {self._base_url}: {exc}") from exc
 
 
 async def _refuse(response: aiohttp.ClientResponse) -> None:

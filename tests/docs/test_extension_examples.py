@@ -92,3 +92,13 @@ def test_the_demo_asks_whom_the_environment_has_a_key_of(url: str) -> None:
     assert "gpt-4o: by openai, for text, vision" in done.stdout
     assert "HELLO YOU" in done.stdout
     assert KEY not in done.stdout
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["openai", "claude"])
+async def test_a_server_that_cannot_be_reached_is_unavailable(name: str) -> None:
+    async with running(name, api_key=KEY, base_url="http://127.0.0.1:1") as extension:
+        with pytest.raises(Unavailable, match=r"nobody answers at http://127\.0\.0\.1:1"):
+            await extension.generate("hi")
+        with pytest.raises(Unavailable, match="nobody answers"):
+            await anext(extension.stream("hi"))

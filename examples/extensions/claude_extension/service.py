@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -59,8 +60,16 @@ class ClaudeService(ConfigBasedExtension):
     async def health_check(self) -> dict[str, Any]:
         return {"healthy": self._http is not None, "url": self.config["base_url"]}
 
-    def _asked(self, messages: list[dict[str, Any]], model: str, options: dict[str, Any]) -> Any:
+    @asynccontextmanager
+    async def _asked(
+        self, messages: list[dict[str, Any]], model: str, options: dict[str, Any]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._http is None:
             raise Unavailable("it has not been set up")
+        url = self.config["base_url"].rstrip("/")
         body = {"max_tokens": self.config["max_tokens"], **options, "model": model, "messages": messages}
-        return self._http.post(f"{self.config['base_url'].rstrip('/')}/v1/messages", json=body)
+        try:
+            async with self._http.post(f"{url}/v1/messages", json=body) as response:
+                yield response
+        except aiohttp.ClientConnectionError as exc:
+            raise Unavailable(f"nobody answers at {url}: {exc}") from exc
