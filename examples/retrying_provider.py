@@ -41,7 +41,7 @@ class RetryingProvider(SocketIOProviderClient):
         for attempt in range(1, self.max_retries + 1):
             try:
                 return await step()
-            except aiohttp.ClientError as exc:
+            except (aiohttp.ClientError, TimeoutError) as exc:
                 if isinstance(exc, aiohttp.ClientResponseError) and exc.status < 500:
                     raise InvalidRequest(f"{exc.request_info.url} answered {exc.status}") from exc
                 # Nobody else is in step with a pause that chance has a part in.

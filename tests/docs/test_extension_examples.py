@@ -49,7 +49,7 @@ async def test_openai_answers_streams_and_is_well(url: str) -> None:
     async with running("openai", api_key=KEY, base_url=f"{url}/v1") as openai:
         assert await openai.generate("hi you", model="gpt-4") == {"text": "HI YOU", "model": "gpt-4"}
         assert [item["token"] async for item in openai.stream("one two")] == ["ONE ", "TWO "]
-        assert await openai.health_check() == {"healthy": True, "status": 200}
+        assert await openai.health_check() == {"healthy": True}
 
 
 @pytest.mark.asyncio
@@ -59,9 +59,19 @@ async def test_openai_tells_the_hub_what_to_do_with_a_call_that_failed(url: str)
             await openai.generate("slowly")
         assert caught.value.detail == {"retry_after": 7.0}
     async with running("openai", api_key="sk-wrong", base_url=f"{url}/v1") as openai:
-        assert await openai.health_check() == {"healthy": False, "status": 401}
+        told = await openai.health_check()
+        assert (told["healthy"], told["status"]) == (True, "degraded")
+        assert "Incorrect API key" in told["reason"]
         with pytest.raises(InvalidRequest, match="401"):
             await openai.generate("hi")
+
+
+@pytest.mark.asyncio
+async def test_an_error_in_the_middle_of_a_stream_of_openai_is_told_in_its_words(url: str) -> None:
+    async with running("openai", api_key=KEY, base_url=f"{url}/v1") as openai:
+        with pytest.raises(Unavailable, match="broke off: too many people"):
+            async for _ in openai.stream("break off"):
+                pass
 
 
 @pytest.mark.asyncio

@@ -60,8 +60,10 @@ def openai(path: str, asked: Answer, key: str | None) -> Answer | list[str]:
     if not asked.get("stream"):
         message = {"role": "assistant", "content": " ".join(words)}
         return {"model": asked["model"], "choices": [{"message": message}], "usage": {"total_tokens": 9}}
-    deltas = ({"choices": [{"delta": {"content": f"{word} "}}]} for word in words)
-    return [*(f"data: {json.dumps(delta)}\n\n" for delta in deltas), "data: [DONE]\n\n"]
+    events: list[Answer] = [{"choices": [{"delta": {"content": f"{word} "}}]} for word in words]
+    if words == ["BREAK", "OFF"]:
+        events[1] = {"error": {"message": "too many people"}}
+    return [*(f"data: {json.dumps(event)}\n\n" for event in events), "data: [DONE]\n\n"]
 
 
 def anthropic(asked: Answer, key: str | None) -> Answer | list[str]:

@@ -25,7 +25,9 @@ class ClaudeService(ConfigBasedExtension):
     async def setup(self) -> None:
         self._http = aiohttp.ClientSession(
             headers={"x-api-key": self.config["api_key"], "anthropic-version": "2023-06-01"},
-            timeout=aiohttp.ClientTimeout(total=self.config["timeout"]),
+            timeout=aiohttp.ClientTimeout(
+                sock_connect=self.config["timeout"], sock_read=self.config["timeout"]
+            ),
         )
 
     async def stop(self) -> None:
