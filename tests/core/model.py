@@ -66,6 +66,8 @@ class Model:
     due: tuple[float, float] | None = None
     """While there is no life: the earliest and the latest time of the next attempt."""
     records: list[Record] = field(default_factory=list)
+    before: int = 0
+    """The records from before the last life that was RUNNING, however that one ended."""
 
     # What one can see.
 
@@ -142,15 +144,19 @@ class Model:
         if isinstance(want, events.Revise) and not self.wanted:
             return []
         if life is None:
-            self.records.clear()
+            self._forget()
             self._to_gate()
             return []
         if isinstance(want, events.Start) and is_up:
             return []
         if not isinstance(want, events.Renew):
-            self.records.clear()
+            self._forget()
         self.wanted = self.anew = True
         return self._end_gently(life, now) if is_up else []
+
+    def _forget(self) -> None:
+        self.records.clear()
+        self.before = 0
 
     def _want_down(self, hurries: bool, now: float) -> list[Effect]:
         was_wanted, life = self.wanted, self.life
@@ -190,7 +196,7 @@ class Model:
         if life.stage:
             return self._press(life, now)
         if self.state is State.STARTING and self.lacks_nothing:
-            life.running_since = now
+            self._runs(life, now)
             return []
         return self._end_at_once(life, now)
 
@@ -235,7 +241,11 @@ class Model:
     def _may_run(self, life: Life, now: float) -> None:
         proved = self.rules.registers or self.rules.checked or now >= life.since + self.rules.start_seconds
         if life.running_since is None and self.lacks_nothing and proved:
-            life.running_since = now
+            self._runs(life, now)
+
+    def _runs(self, life: Life, now: float) -> None:
+        life.running_since = now
+        self.before = len(self.records)
 
     def _disconnect(self, life: Life, now: float) -> list[Effect]:
         if life.stage == "drain":
@@ -346,7 +356,7 @@ class Model:
 
     def _is_too_much(self, ran: float | None, now: float) -> bool:
         rules = self.rules
-        lives = [*(record.ran for record in self.records), ran]
+        lives = [*(record.ran for record in self.records[self.before :]), ran]
         never_ready = next((n for n, past in enumerate(reversed(lives)) if past is not None), len(lives))
         recent = 1 + sum(now - record.over < rules.period for record in self.records)
         return (0 < rules.max_retry_attempts <= never_ready) or (0 < rules.intensity < recent)
