@@ -23,6 +23,19 @@ class CannotMake(Exception):
     """The constructor failed in a way that may pass, such as a server that is down; the text says where."""
 
 
+MISTAKES = (
+    *(ArithmeticError, AttributeError, ImportError, LookupError, NameError, SyntaxError, TypeError),
+    ValueError,
+)
+"""What an author's code raises again the next time."""
+
+
+def failed(error: BaseException) -> type[Misconfigured] | type[CannotMake]:
+    """What it means that a constructor raised `error`."""
+    may_pass = isinstance(error, Exception) and not isinstance(error, MISTAKES)
+    return CannotMake if may_pass else Misconfigured
+
+
 def build(
     cls: type[SocketIOProviderClient], config: dict[str, Any], launch: Launch, roots: list[str]
 ) -> SocketIOProviderClient:
@@ -35,15 +48,19 @@ def build(
     token = LAUNCH.set(launch)
     try:
         provider = cls(**keywords)
-    except (ValueError, TypeError, ImportError) as exc:
-        raise Misconfigured(f"cannot make {cls.__name__}: {exc}{_at(exc, cls, roots)}") from exc
     except Exception as exc:  # an author's constructor may do anything
-        raise CannotMake(f"cannot make {cls.__name__}: {own_words(exc)}{_at(exc, cls, roots)}") from exc
+        words = str(exc) if isinstance(exc, (ValueError, TypeError, ImportError)) else own_words(exc)
+        raise failed(exc)(f"cannot make {cls.__name__}: {words}{_at(exc, cls, roots)}") from exc
     finally:
         LAUNCH.reset(token)
-    _agrees(provider, cls, launch)
-    check_names(provider)
+    check(provider, launch)
     return provider
+
+
+def check(provider: SocketIOProviderClient, launch: Launch) -> None:
+    """Raises `Misconfigured` for one that means another than the config, or has two methods of one name."""
+    _agrees(provider, type(provider), launch)
+    check_names(provider)
 
 
 def check_names(provider: SocketIOProviderClient) -> None:

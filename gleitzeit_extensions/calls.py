@@ -14,6 +14,7 @@ from gleitzeit_extensions import authors, failures, frames, outlet, streams, thr
 from gleitzeit_extensions.call import Call
 from gleitzeit_extensions.current import CURRENT
 from gleitzeit_extensions.frames import Encoded
+from gleitzeit_extensions.methods import Method
 from gleitzeit_extensions.models import takes_model, with_model
 from gleitzeit_extensions.protocol import CANCEL_GRACE, MAX_FRAME, WINDOW, CallError, Wire
 from gleitzeit_extensions.registration import methods_of
@@ -153,17 +154,15 @@ class Calls:
         is_taken = bool(call.about.model) and takes_model(self._provider, call.method)
         args = with_model(call.args, call.about.model, is_taken)
         result = await threads.call(self._provider.invoke, call.method, **args)
-        what = f'the result of "{call.method}"{self._where(call)}'
+        what = f'the result of "{call.method}"{_at(methods_of(self._provider).get(call.method))}'
         return frames.encoded({"id": call.id, "ok": True, "result": result}, "result", what, self.limit)
 
-    def _where(self, call: Call) -> str:
-        """Where the method is written, for who wonders what it gave."""
-        known = methods_of(self._provider).get(call.method)
-        return f" ({known.where})" if known and known.where else ""
-
     async def _stream(self, call: Call) -> None:
+        known = methods_of(self._provider)
+        chosen = known.get(call.method)
+        at = _at(chosen if chosen and chosen.streams else known.get("stream"))
         async with (
-            outlet.opened(call, self.limit, self._send) as out,
+            outlet.opened(call, self.limit, self._send, at) as out,
             streams.opened(self._provider, call.method, call.args, call.about.model) as items,
         ):
             async for item in items:
@@ -187,3 +186,8 @@ class Calls:
             await self._send("result", {"id": call.id, "ok": False, "error": error})
         else:
             await self._send("result", result)
+
+
+def _at(method: Method | None) -> str:
+    """Where it is written, for who wonders what it gave."""
+    return f" ({method.where})" if method and method.where else ""

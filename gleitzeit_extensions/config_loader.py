@@ -39,7 +39,10 @@ class ConfigBasedExtension:
         return {"healthy": True, "provider": self.name}
 
     def get_models(self) -> list[str]:
-        """The names of its models: those of the manifest."""
+        """The names of its models: those of the manifest.
+
+        A daemon asks for them when setup() has returned; an ExtensionManager goes by the manifest.
+        """
         return [model.name for model in self.meta.models] if self.meta else []
 
     def get_capabilities(self) -> list[str]:

@@ -79,7 +79,7 @@ def handler(event_name: str) -> Callable[[Method], Method]:
         raise _invalid("", f"@handler needs the name that is called, not {event_name!r:.60}")
 
     def mark(method: Method) -> Method:
-        setattr(method, EVENT, event_name)
+        setattr(getattr(method, "__func__", method), EVENT, event_name)  # of a staticmethod, its function
         return method
 
     return mark

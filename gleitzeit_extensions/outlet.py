@@ -27,9 +27,12 @@ Send = Callable[[str, Encoded], Awaitable[None]]
 
 
 @asynccontextmanager
-async def opened(call: Call, limit: int, send: Send) -> AsyncGenerator[Outlet, None]:
-    """The outlet of `call`; what was put is sent before the block is left, but not when it is cancelled."""
-    outlet = Outlet(call, limit, send)
+async def opened(call: Call, limit: int, send: Send, at: str) -> AsyncGenerator[Outlet, None]:
+    """The outlet of `call`; what was put is sent before the block is left, but not when it is cancelled.
+
+    `at`: where its items are made, for an error about one of them.
+    """
+    outlet = Outlet(call, limit, send, at)
     sender = asyncio.create_task(outlet.deliver())
     try:
         try:
@@ -45,8 +48,9 @@ async def opened(call: Call, limit: int, send: Send) -> AsyncGenerator[Outlet, N
 class Outlet:
     """One frame is being filled while the one before it goes; whoever puts more waits."""
 
-    def __init__(self, call: Call, limit: int, send: Send) -> None:
+    def __init__(self, call: Call, limit: int, send: Send, at: str) -> None:
         self._call = call
+        self._at = at
         self._limit = limit
         self._send = send
         self._id = json.dumps(call.id)
@@ -62,7 +66,7 @@ class Outlet:
 
     async def put(self, item: Any) -> None:
         """Take the next item; waits for room. Raises CallError for one that cannot be sent."""
-        what = f'item {self._count} of "{self._call.method}"'
+        what = f'item {self._count} of "{self._call.method}"{self._at}'
         text = frames.text(item, "item", what)
         while self._items and not self._has_room_for(text):
             await self._gone()

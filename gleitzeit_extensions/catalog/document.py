@@ -85,7 +85,8 @@ class Document:
             root: Node | None = self._yaml.compose(text)
         except MarkedYAMLError as exc:
             mark = exc.problem_mark or exc.context_mark
-            self._stop(mark.line + 1, mark.column + 1, f"is no YAML: {exc.problem}")
+            way_out = ": indent with spaces" if r"\t" in str(exc.problem) else ""
+            self._stop(mark.line + 1, mark.column + 1, f"is no YAML: {exc.problem}{way_out}")
         except (YAMLError, ValueError) as exc:
             self._stop(1, 1, f"is no YAML: {str(exc).partition(chr(10))[0]}")
         except RecursionError:

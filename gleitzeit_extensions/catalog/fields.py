@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sized
 from math import isfinite
 from typing import Any
@@ -54,6 +55,8 @@ def field(name: object, **said: Any) -> ConfigField:
             raise Misdeclared(key, f"{_shown(said[key])} is not {WANTED[key]}")
         if key in ("min", "max") and not _is_number(said[key]):
             raise Misdeclared(key, f"{_shown(said[key])} is not {WANTED[key]}")
+    if (variable := said.get("env_var")) and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+        raise Misdeclared("env_var", f"{_shown(variable)} is not {WANTED['env_var']}")
     made = ConfigField(
         name,
         _type(said.get("type") or FieldType.STRING),

@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from gleitzeit_extensions.catalog import fields, parts
+from gleitzeit_extensions.catalog import fields, parts, requirements
 from gleitzeit_extensions.catalog.document import Document, ManifestError
 from gleitzeit_extensions.catalog.manifest_keys import FIELD, MODEL, PACKAGES, SERVICE, TOP, Key
 from gleitzeit_extensions.catalog.meta import FIRST_VERSION, ConfigField, ExtensionMeta, Found, Model, Style
@@ -53,7 +53,8 @@ class _Reading:
         target = self._plain(service, "class_path", "")
         if mistakes := self._document.mistakes:
             raise ManifestError(mistakes, name or None)
-        return Found(meta, Style.CONFIG, self._path, _line(top["name"]), self._path.parent, target)
+        lines = _line(top["name"]), _line(service["class_path"])
+        return Found(meta, Style.CONFIG, self._path, lines[0], self._path.parent, target, lines[1])
 
     def _models(self, top: Section) -> Iterable[Model]:
         models: list[Model] = []
@@ -61,6 +62,8 @@ class _Reading:
             said = self._value(node)
             given = {"name": said} if isinstance(said, str) else self._model(node)
             if "name" not in given:
+                if said is None:
+                    self._wrong(node, ("models",), "has to be a name, or a mapping with one")
                 continue
             try:
                 model = parts.model(**given)
@@ -85,7 +88,11 @@ class _Reading:
         if not self._fits(node, PACKAGES["packages"]):
             self._wrong(node, ("dependencies",), f"has to be {PACKAGES['packages'].text}")
             return []
-        return list(self._value(node) or [])
+        items: list[Node] = node.value if isinstance(node, SequenceNode) else []
+        for item in items:
+            if sentence := requirements.misread(self._value(item)):
+                self._wrong(item, ("dependencies",), sentence)
+        return [self._value(item) for item in items]
 
     def _config(self, top: Section) -> Iterable[ConfigField]:
         for name, node in self._entries(top.get("config"), ("config",)).items():
@@ -111,7 +118,7 @@ class _Reading:
             if name not in keys and not is_open:
                 near = get_close_matches(name, keys, n=1)
                 hint = f" (did you mean {near[0]}?)" if near else f": there are {', '.join(keys)}"
-                self._wrong(value, path, f"there is no key {name:.60}{hint}")
+                self._wrong(_key(node, name), path, f"there is no key {name:.60}{hint}")
             elif name in keys and not self._fits(value, keys[name]):
                 self._wrong(
                     value, (*path, name), f"has to be {keys[name].text}{self._quoted(value, keys[name])}"
@@ -163,6 +170,12 @@ class _Reading:
 
     def _wrong(self, node: Node, path: tuple[str, ...], sentence: str) -> None:
         self._document.wrong(node, f"{'.'.join(path)}: {sentence}" if path else sentence)
+
+
+def _key(mapping: Node, name: str) -> Node:
+    """The key itself, which may stand lines above its value."""
+    keys: list[Node] = [key for key, _ in mapping.value]
+    return next(key for key in keys if key.value == name)
 
 
 def _line(node: Node) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gleitzeit_extensions.catalog.meta import NAME as WORD
 from gleitzeit_extensions.catalog.meta import FieldType
 
 
@@ -25,6 +26,7 @@ SHIPPED = Path(__file__).with_name("extension.schema.json")
 """The schema that an editor reads; `make docs` writes it."""
 
 TEXT = {"type": "string"}
+VARIABLE = {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$"}
 NAME = {"type": "string", "pattern": r"\S"}
 TEXTS = {"type": "array", "items": NAME}
 NOTHING = {"type": "null"}
@@ -53,14 +55,23 @@ FIELD = {
     ),
     "required": Key({"type": "boolean"}, "true or false", "Whether it has to be given."),
     "default": Key({}, "any value", "What it is where nobody gives it."),
-    "env_var": Key(TEXT, "a string", "The environment variable that it is read from where nobody gives it."),
+    "env_var": Key(
+        VARIABLE,
+        "the name of an environment variable",
+        "The environment variable that it is read from where nobody gives it.",
+    ),
     "description": Key(TEXT, "a string", "One line for people."),
     "min": Key({"type": "number"}, "a number", "The least number, or the least length."),
     "max": Key({"type": "number"}, "a number", "The greatest number, or the greatest length."),
     "choices": Key({"type": "array"}, "a list", "The only values."),
 }
 TOP = {
-    "name": Key(NAME, "a string", "What the extension is called.", required=True),
+    "name": Key(
+        {"type": "string", "pattern": WORD},
+        "a word of letters, digits, `.`, `-` and `_`",
+        "What the extension is called.",
+        required=True,
+    ),
     "description": Key(TEXT, "a string", "One line for people.", required=True),
     "version": Key(TEXT, "a string", "Its version."),
     "author": Key(TEXT, "a string", "Who wrote it."),

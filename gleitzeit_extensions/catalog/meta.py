@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIRST_VERSION = "1.0.0"
+NAME = r"^[^\W_][\w.-]*$"
+"""What an extension may be called: a word of letters, digits, `.`, `-` and `_`."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -101,6 +103,13 @@ class Found:
     target: str
     """DECORATOR: the class's name in the module at `path`. CONFIG: `module.ClassName`, relative to `home`."""
 
+    target_line: int
+    """Where `target` is written."""
+
     @property
     def where(self) -> str:
         return f"{self.path}:{self.line}"
+
+    @property
+    def target_where(self) -> str:
+        return f"{self.path}:{self.target_line}"

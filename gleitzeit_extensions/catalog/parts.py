@@ -5,13 +5,14 @@ Read from a class that runs or from the text of one, they are made by the same f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
 from gleitzeit_extensions.catalog import fields
-from gleitzeit_extensions.catalog.meta import ConfigField, ExtensionMeta, Model
+from gleitzeit_extensions.catalog.meta import NAME, ConfigField, ExtensionMeta, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ Part = Head | Requires | Capabilities | Model | ConfigField
 
 def extension(name: str, description: str = "", version: str = "1.0.0", author: str = "") -> Head:
     _text("@extension", name=name)
+    if not re.search(NAME, name):
+        sentence = f"a name is a word of letters, digits, `.`, `-` and `_`, not {name!r:.60}"
+        raise ValueError(f"@extension: {sentence}")
     for key, value in {"description": description, "version": version, "author": author}.items():
         _string("@extension", key, value)
     return Head(name, description, version, author)

@@ -16,6 +16,17 @@ class Unmet:
     """`needs requests>=2.0, but 1.9 is installed: pip install 'requests>=2.0'`."""
 
 
+def misread(text: str) -> str | None:
+    """Why the text is no requirement; None if it is one."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        Requirement(text)
+    except InvalidRequirement as exc:
+        return f"{text!r:.100} is no requirement: {str(exc).splitlines()[0]}"
+    return None
+
+
 def unmet(requirements: Iterable[str]) -> list[Unmet]:
     """Those that are missing, too old or too new, or no requirements at all (PEP 508).
 

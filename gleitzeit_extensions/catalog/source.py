@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gleitzeit_extensions.catalog import parts
+from gleitzeit_extensions.catalog import parts, requirements
 from gleitzeit_extensions.catalog.meta import ExtensionMeta, Found, Style
 from gleitzeit_extensions.catalog.parts import Part
 
@@ -80,7 +80,9 @@ class _Module:
     def extensions(self) -> Iterator[Found]:
         for node in self._tree.body:
             if isinstance(node, ast.ClassDef) and (meta := self._meta(node)):
-                yield Found(meta, Style.DECORATOR, self._path, node.lineno, self._home, node.name)
+                yield Found(
+                    meta, Style.DECORATOR, self._path, node.lineno, self._home, node.name, node.lineno
+                )
 
     def _meta(self, node: ast.ClassDef) -> ExtensionMeta | None:
         """None for a class that is no extension, and for one with mistakes."""
@@ -106,9 +108,14 @@ class _Module:
                 args = [value for one in decorator.args for value in self._positional(one)]
                 keywords = [pair for one in decorator.keywords for pair in self._keyword(one)]
                 try:
-                    yield decorator.lineno, make(*args, **dict(keywords))
+                    part = make(*args, **dict(keywords))
                 except (ValueError, TypeError) as exc:
                     yield decorator.lineno, str(exc)
+                    continue
+                yield decorator.lineno, part
+                for text in part.requirements if isinstance(part, parts.Requires) else ():
+                    if sentence := requirements.misread(text):
+                        yield decorator.lineno, f"@requires: {sentence}"
 
     def _maker(self, function: ast.expr) -> Callable[..., Part] | None:
         """What makes the part of one of our decorators; None for others."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,6 +75,15 @@ class _Survey:
                 for module in self._entries(entry):
                     if module.suffix == ".py" and self._is_file(module):
                         self._read_module(module, entry)
+            elif self._is_file(module := entry / "extension.py"):
+                self._miss_init(module)
+
+    def _miss_init(self, module: Path) -> None:
+        """A decorated class in a directory that is no package yet."""
+        with suppress(source.Unreadable):
+            for found in source.read(module, module)[0]:
+                sentence = f"{module.parent.name} is no package: it needs an __init__.py, which may be empty"
+                self.problems.append(Problem(found.where, sentence, found.meta.name))
 
     def catalog(self) -> Catalog:
         by_name: dict[str, list[Found]] = {}

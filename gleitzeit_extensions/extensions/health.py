@@ -22,9 +22,9 @@ async def ask(instance: object) -> dict[str, Any]:
             return read(await threads.call(check), instance)
     except TimeoutError as exc:
         late = f"health_check() took longer than {HEALTH_SECONDS:g} s"
-        return _unwell(late if deadline.expired() else where.told(exc, instance))
+        return _unwell(late if deadline.expired() else where.told(exc, instance, "health_check"))
     except (Exception, SystemExit) as exc:  # what an author's check does, nobody knows
-        return _unwell(where.told(exc, instance))
+        return _unwell(where.told(exc, instance, "health_check"))
 
 
 def is_async(instance: object) -> bool:
@@ -37,7 +37,7 @@ def ask_now(instance: object) -> dict[str, Any]:
     try:
         return read(check(), instance) if check is not None else {"healthy": True}
     except (Exception, SystemExit) as exc:  # as above
-        return _unwell(where.told(exc, instance))
+        return _unwell(where.told(exc, instance, "health_check"))
 
 
 def read(given: object, instance: object) -> dict[str, Any]:

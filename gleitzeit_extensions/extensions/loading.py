@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -29,7 +29,8 @@ class Loaded:
     """An extension in this program; `modules.forget()` ends its stay."""
 
     found: Found
-    given: Mapping[str, Any]
+    given: Mapping[str, Any] = field(repr=False)
+    """It may have secrets."""
     instance: Any
     modules: Modules
 
@@ -47,7 +48,6 @@ def load(found: Found, given: Mapping[str, Any], environ: Mapping[str, str] | No
     modules = Modules(found.home)
     try:
         cls = class_of(found, modules)
-        making.check(cls, meta.name)
         making.refuse_unknown(cls, found, more)
         instance = making.make(cls, found, values | more)
     except BaseException:
@@ -65,7 +65,7 @@ def require(found: Found) -> None:
 
 
 def class_of(found: Found, modules: Modules) -> Any:
-    """What the extension names as its class."""
+    """What the extension names as its class; raises an ExtensionLoadError where we could not work with it."""
     name, target = found.meta.name, found.target
     if found.style is Style.DECORATOR:
         module = imported(name, found.path, modules)
@@ -77,8 +77,9 @@ def class_of(found: Found, modules: Modules) -> Any:
         names = [key for key, value in vars(module).items() if isinstance(value, type)]
         near = get_close_matches(target, names, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        sentence = f'{found.where}: "{name}": {module.__file__} has no class {target}{hint}'
+        sentence = f'{found.target_where}: "{name}": {module.__file__} has no class {target}{hint}'
         raise ExtensionValidationError(name, sentence, [sentence])
+    making.check(cls, name)
     return cls
 
 
@@ -89,5 +90,5 @@ def imported(name: str, module: Path | str, modules: Modules) -> ModuleType:
     except KeyboardInterrupt:
         raise
     except BaseException as exc:  # what an author's module does when it is imported, nobody knows
-        told = modules.plain(where.told(exc, root=modules.directory))
+        told = modules.plain(where.told(exc, root=modules.directory)) + modules.hint(exc)
         raise ExtensionLoadError(name, f'cannot import {module} of "{name}": {told}') from exc

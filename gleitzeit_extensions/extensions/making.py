@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -22,16 +22,27 @@ OPTIONAL = ("setup", "start", "stop", "health_check")
 """The methods that we call if they are there, without an argument."""
 
 
+class NotMade(ExtensionLoadError):
+    """Its constructor raised `raised`."""
+
+    def __init__(self, extension_name: str, sentence: str, raised: BaseException) -> None:
+        super().__init__(extension_name, sentence)
+        self.raised = raised
+
+
 def make(cls: type, found: Found, values: Mapping[str, Any]) -> Any:
     """The instance of a class that passed `check`; raises an ExtensionLoadError with the author's line."""
     token = config_loader.MAKING.set(found.meta)
     try:
-        instance = cls(dict(values)) if found.style is Style.CONFIG else cls(**_keywords(cls, found, values))
+        if found.style is Style.CONFIG:
+            instance = cls(dict.fromkeys(found.meta.config) | dict(values))
+        else:
+            instance = cls(**_keywords(cls, found, values))
     except (KeyboardInterrupt, ExtensionError):
         raise
     except BaseException as exc:  # an author's constructor may do anything, such as sys.exit()
         sentence = f'cannot make {cls.__name__} of "{found.meta.name}": {where.told(exc, cls)}'
-        raise ExtensionLoadError(found.meta.name, sentence) from exc
+        raise NotMade(found.meta.name, sentence, exc) from exc
     finally:
         config_loader.MAKING.reset(token)
     if isinstance(instance, ConfigBasedExtension) and not hasattr(instance, "config"):
@@ -41,8 +52,8 @@ def make(cls: type, found: Found, values: Mapping[str, Any]) -> Any:
     return instance
 
 
-def refuse_unknown(cls: type, found: Found, given: Mapping[str, Any]) -> None:
-    """Raises ExtensionConfigError for values that the extension neither declares nor takes."""
+def refuse_unknown(cls: type, found: Found, given: Iterable[str]) -> None:
+    """Raises ExtensionConfigError for the names of values that the extension neither declares nor takes."""
     parameters = _parameters(cls) if found.style is Style.DECORATOR else {}
     if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
         return
@@ -66,13 +77,13 @@ def _keywords(cls: type, found: Found, values: Mapping[str, Any]) -> dict[str, A
             "which its __init__ does not take: add it there, or **kwargs"
         )
         raise ExtensionValidationError(name, sentence, [sentence])
-    missing = [key for key, one in named.items() if one.default is one.empty and key not in values]
-    if missing:
+    needed = [key for key, one in named.items() if one.default is one.empty and key not in values]
+    if missing := [key for key in needed if key not in found.meta.config]:
         wanted = " and ".join(missing)
         at = where.of(cls, "__init__")
         sentence = f'"{name}" needs {wanted} ({at}): give it, or declare it as a config_field'
         raise ExtensionConfigError(name, sentence)
-    return dict(values)
+    return {**dict.fromkeys(needed), **values}
 
 
 def check(cls: object, name: str) -> None:

@@ -10,16 +10,13 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from gleitzeit_extensions.exceptions import (
     ExtensionConfigError,
     ExtensionError,
-    ExtensionNotFound,
     ExtensionServiceError,
-    ExtensionValidationError,
 )
 from gleitzeit_extensions.extensions import health
 from gleitzeit_extensions.extensions.info import ExtensionInfo
@@ -103,9 +100,7 @@ class ExtensionManager:
         if name not in self._loaded:
             if not self._paths:
                 self.discover_extensions()
-            if name not in self._shelf.found:
-                raise self._not_found(name)
-            self._loaded[name] = load(self._shelf.found[name], config)
+            self._loaded[name] = load(self._shelf.take(name), config)
         elif config and config != self._loaded[name].given:
             sentence = (
                 f'"{name}" is loaded already, with other values: first manager.unload_extension("{name}")'
@@ -213,7 +208,10 @@ class ExtensionManager:
         return info.models if info else []
 
     def find_extension_for_model(self, model: str) -> str | None:
-        """The first extension that declares the model, loaded or not."""
+        """The first extension that declares the model, loaded or not.
+
+        What its get_models() says instead is known to the daemon alone, where it runs as a provider.
+        """
         for name, info in self.list_available().items():
             if any(one.name == model for one in info.meta.models):
                 return name
@@ -253,19 +251,6 @@ class ExtensionManager:
         """Why it does not run though it was started."""
         running = self._running.get(name)
         return running.error if running else self._failed.get(name)
-
-    def _not_found(self, name: str) -> ExtensionError:
-        """Why there is none of this name: it has mistakes, or it is not there."""
-        if mistakes := [one.sentence for one in self._shelf.troubles if one.name == name]:
-            sentence = f'"{name}" cannot be loaded: {"; ".join(mistakes)}'
-            return ExtensionValidationError(name, sentence, mistakes)
-        near = get_close_matches(name, self._shelf.found, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        there = f"found {', '.join(self._shelf.found)}" if self._shelf.found else "found none"
-        looked = ", ".join(map(str, self._paths))
-        amiss = f"; {len(self.problems)} could not be used: see manager.problems" if self.problems else ""
-        sentence = f'there is no extension "{name}"{hint}: looked in {looked}, {there}{amiss}'
-        return ExtensionNotFound(name, sentence)
 
     async def _ended(self, name: str, running: Running) -> None:
         """What failed, or is being stopped, is over before the next life begins."""

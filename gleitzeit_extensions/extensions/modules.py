@@ -60,10 +60,17 @@ class Modules(MetaPathFinder):
         """`text` without the private names, which would tell an author nothing."""
         return text.replace(f"{self._siblings}.", "").replace(f"{self._root}.", "")
 
+    def hint(self, error: BaseException) -> str:
+        """What to write where importlib was asked for what lies beside: it knows nothing of who asks."""
+        name = error.name if isinstance(error, ModuleNotFoundError) else None
+        if not name or not self._file(name):
+            return ""
+        return f': write `import {name}`, or import_module(".{name}", __package__)'
+
     def forget(self) -> None:
         if self in sys.meta_path:
             sys.meta_path.remove(self)
-        for name in [name for name in sys.modules if f"{name}.".startswith(f"{self._root}.")]:
+        for name in [name for name in list(sys.modules) if f"{name}.".startswith(f"{self._root}.")]:
             del sys.modules[name]
 
     def find_spec(

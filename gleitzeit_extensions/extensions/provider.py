@@ -38,7 +38,7 @@ class ExtensionProvider(SocketIOProviderClient):
             "description": described,
             "metadata": {"extension": meta.name, "version": meta.version},
             "models": [model.name for model in meta.models],
-            "capabilities": _capabilities(meta),
+            "capabilities": capabilities(meta),
         }
         super().__init__(**declared | given)
         self.__gleitzeit_subject__ = extension
@@ -89,11 +89,11 @@ class ExtensionProvider(SocketIOProviderClient):
         try:
             return otherwise if own is None else _names(await threads.call(own))
         except (Exception, SystemExit) as exc:  # an author may raise anything
-            sentence = f'{name}() of "{self.name}" failed: {where.told(exc, extension)}'
+            sentence = f'{name}() of "{self.name}" failed: {where.told(exc, extension, name)}'
             raise ExtensionServiceError(self.name, sentence) from exc
 
 
-def _capabilities(meta: ExtensionMeta) -> list[str]:
+def capabilities(meta: ExtensionMeta) -> list[str]:
     """Its own, and those of its models."""
     words = (*meta.capabilities, *(word for model in meta.models for word in model.capabilities))
     return list(dict.fromkeys(words))
@@ -107,4 +107,7 @@ def _names(given: Any) -> list[str]:
 
 
 def _name(item: Any) -> str:
-    return str(item.get("name") if isinstance(item, Mapping) else getattr(item, "name", item))
+    name = item.get("name") if isinstance(item, Mapping) else getattr(item, "name", item)
+    if not isinstance(name, str):
+        raise TypeError(f"a name is needed for each, not a {type(name).__name__}")
+    return name

@@ -110,7 +110,7 @@ class Running:
         except BaseException as exc:  # a SystemExit of theirs is no reason to end the program
             if isinstance(exc, asyncio.CancelledError) and _is_cancelled():
                 raise
-            sentence = f'{name}() of "{self.name}" failed: {where.told(exc, self.instance)}'
+            sentence = f'{name}() of "{self.name}" failed: {where.told(exc, self.instance, name)}'
             error = ExtensionServiceError(self.name, sentence)
             if name != "stop":
                 self.error = error

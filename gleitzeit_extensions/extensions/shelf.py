@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from gleitzeit_extensions.catalog.meta import Found, Style
 from gleitzeit_extensions.catalog.survey import survey
 from gleitzeit_extensions.decorators import get_extension_meta, is_extension
-from gleitzeit_extensions.exceptions import ExtensionLoadError
+from gleitzeit_extensions.exceptions import (
+    ExtensionLoadError,
+    ExtensionNotFound,
+    ExtensionValidationError,
+)
 from gleitzeit_extensions.extensions import where
 from gleitzeit_extensions.extensions.loading import imported
 from gleitzeit_extensions.extensions.modules import Modules
@@ -29,6 +34,21 @@ class Shelf:
 
     found: dict[str, Found]
     troubles: tuple[Trouble, ...] = ()
+    looked_in: tuple[Path, ...] = ()
+
+    def take(self, name: str) -> Found:
+        """Raises ExtensionNotFound, or ExtensionValidationError for one that cannot be used as it is."""
+        if name in self.found:
+            return self.found[name]
+        if mistakes := [one.sentence for one in self.troubles if one.name == name]:
+            sentence = f'"{name}" cannot be loaded: {"; ".join(mistakes)}'
+            raise ExtensionValidationError(name, sentence, mistakes)
+        near = get_close_matches(name, self.found, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        looked, there = ", ".join(map(str, self.looked_in)), ", ".join(self.found) or "none"
+        others = "".join(f"; {one.sentence}" for one in self.troubles if not one.name)
+        sentence = f'there is no extension "{name}"{hint}: looked in {looked}, found {there}{others}'
+        raise ExtensionNotFound(name, sentence)
 
     @classmethod
     def of(cls, paths: Iterable[Path]) -> Shelf:
@@ -49,7 +69,7 @@ class Shelf:
             sentence = f'{one.where}: "{name}" is declared at {" and ".join(it.where for it in others)}, too'
             troubles.append(Trouble(sentence, name))
         single = {name: one for name, (one, *_) in by_name.items() if name not in doubled}
-        return cls(single, tuple(troubles))
+        return cls(single, tuple(troubles), tuple(places))
 
 
 def _seen(path: Path, home: Path) -> list[Found]:
@@ -59,7 +79,7 @@ def _seen(path: Path, home: Path) -> list[Found]:
         module = imported(path.stem, path, modules)
         classes = {cls: name for name, cls in vars(module).items() if isinstance(cls, type)}
         return [
-            Found(get_extension_meta(cls), Style.DECORATOR, path, where.line(cls), home, name)
+            Found(get_extension_meta(cls), Style.DECORATOR, path, (line := where.line(cls)), home, name, line)
             for cls, name in classes.items()
             if cls.__module__ == module.__name__ and is_extension(cls)
         ]

@@ -8,11 +8,16 @@ from pathlib import Path
 from gleitzeit_extensions import authors, failures
 
 
-def told(error: BaseException, instance: object = None, root: Path | None = None) -> str:
-    """The author's own words, after the innermost line of theirs that `error` passed through."""
+def told(
+    error: BaseException, instance: object = None, method: str | None = None, *, root: Path | None = None
+) -> str:
+    """The author's own words, after the innermost line of theirs that `error` passed through.
+
+    Where it passed through none: after that of the method, or of the class, of `instance`.
+    """
     where = authors.place(error, [str(root)] if root else [])
     if where is None and instance is not None:
-        where = of(instance)
+        where = of(instance, method)
     if isinstance(error, SyntaxError):
         words = f"{type(error).__name__}: {error.msg}"
     else:

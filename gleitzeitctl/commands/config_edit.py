@@ -94,11 +94,9 @@ def _changed(session: Session, config_file: str | None, change: "Callable[[Confi
 
 def _tell(change: "Change") -> None:
     from gleitzeitd.config.flow import flow
-    from gleitzeitd.config.masked import masked
     from gleitzeitd.config.secrets import MASK
 
-    shown = [masked(change.path, value) for value in (change.before, change.after)]
-    before, after = (MASK if value == MASK else flow(value) for value in shown)
+    before, after = (MASK if value == MASK else flow(value) for value in change.shown)
     if change.is_new:
         was = "" if change.before is None else f", was {before}"
         print(f"{change.key} is {after} in {change.place}{was}")
@@ -116,9 +114,7 @@ def _tell_each(changes: "Sequence[Change]", word: str) -> None:
 
 
 def _as_json(change: "Change") -> dict[str, Any]:
-    from gleitzeitd.config.masked import masked
-
-    before, after = (masked(change.path, value) for value in (change.before, change.after))
+    before, after = change.shown
     return {
         "file": change.file,
         "line": change.line,

@@ -43,12 +43,13 @@ def diff(context: typer.Context, old: Old = None, new: New = None, config_file: 
       gleitzeitctl config diff 3 5
     """
     from gleitzeitd.config.difference import difference
+    from gleitzeitd.config.load import declared_secrets
 
     session = Session.of(context)
     known = kept(session, config_file)
     before = known.version(_current(known) if old is None else old)
     after = _disk(known.config) if new is None else known.version(new)
-    lines = difference(before, after)
+    lines = difference(before, after, declared_secrets(known.config))
     session.show({"from": before.label, "to": after.label, "diff": lines}, lambda _: _show(lines))
     if not lines:
         hint(session, "no difference")
@@ -66,6 +67,7 @@ def rollback(context: typer.Context, number: Number, config_file: DaemonsFile = 
     """
     from gleitzeitd.config.difference import difference
     from gleitzeitd.config.files import write_back
+    from gleitzeitd.config.load import declared_secrets
 
     session = Session.of(context)
     known = kept(session, config_file)
@@ -73,7 +75,7 @@ def rollback(context: typer.Context, number: Number, config_file: DaemonsFile = 
     if not (os.path.isdir(directory) and os.access(directory, os.X_OK)):
         where = "is not on this machine (or may not be entered): run it where the daemon runs"
         raise Complaint(f"the directory {directory} {where}", 1, "conflict")
-    lines = difference(_disk(known.config), known.version(number))
+    lines = difference(_disk(known.config), known.version(number), declared_secrets(known.config))
     if not session.json:
         _show(lines)
     done = list[dict[str, str]]()

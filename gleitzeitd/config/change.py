@@ -14,10 +14,12 @@ from typing import Any
 from gleitzeitd.config.block import hint, written
 from gleitzeitd.config.document import compose
 from gleitzeitd.config.edit import line_of, set_value
-from gleitzeitd.config.evaluate import evaluate
+from gleitzeitd.config.evaluate import Evaluated, evaluate
 from gleitzeitd.config.flow import EditError
 from gleitzeitd.config.gather import gather
+from gleitzeitd.config.load import declared_secrets
 from gleitzeitd.config.lookups import Outside
+from gleitzeitd.config.masked import Declared, masked
 from gleitzeitd.config.parse import parse
 from gleitzeitd.config.place import Path
 from gleitzeitd.config.rewrite import replace
@@ -37,6 +39,14 @@ class Change:
     after: Any
     is_new: bool
     """False when it was so already, and the file is as it was."""
+    declared: Declared = frozenset()
+    """What may not be shown, whatever it is called."""
+
+    @property
+    def shown(self) -> tuple[Any, Any]:
+        """What was before and is now, without secrets."""
+        before, after = (masked(self.path, value, self.declared) for value in (self.before, self.after))
+        return before, after
 
     @property
     def key(self) -> str:
@@ -105,16 +115,19 @@ class Config:
             changed += [path] if new != texts[file] else []
             texts[file] = new
         self._replace({file: text.encode("utf-8") for file, text in texts.items()}, changed)
-        files = [self._holder(path).file for path in asked]
+        files, declared = [self._holder(path).file for path in asked], declared_secrets(self._main)
         return [
-            Change(file, line_of(texts[file], path), path, now, values.get(path, now), path in changed)
+            Change(
+                file, line_of(texts[file], path), path, now, values.get(path, now), path in changed, declared
+            )
             for path, file, now in zip(asked, files, map(self._now, asked), strict=True)
         ]
 
     def _replace(self, new: Mapping[str, bytes], changed: Sequence[Path]) -> None:
         try:
             document, problems = compose(tuple(new.items()))
-            evaluate(document, Outside(self._main, os.environ).lookups, problems)
+            evaluated = evaluate(document, Outside(self._main, os.environ).lookups, problems)
+            _raise_refused(evaluated, changed)
         except ConfigError as exc:
             raise ConfigError(
                 tuple(_without_place(problem, new, changed) for problem in exc.problems)
@@ -164,6 +177,20 @@ def _edited(file: str, text: str, path: Path, value: Any) -> str:
         return set_value(text, path, value)
     except EditError as exc:
         raise ConfigError((f"{file}:{exc.line}: {exc}",)) from exc
+
+
+def _raise_refused(evaluated: Evaluated, changed: Sequence[Path]) -> None:
+    """Raises ConfigError for what an extension does not take. What was wrong elsewhere stays so."""
+    chosen = [judged.extension for judged in evaluated.providers if judged.extension]
+    problems = [problem for one in chosen for problem in one.problems]
+    refused = [one.text for one in problems if any(_touch(one.path, path) for path in changed)]
+    if refused:
+        raise ConfigError(tuple(refused))
+
+
+def _touch(one: Path, other: Path) -> bool:
+    """Whether one of them lies within the other, or is it."""
+    return all(a == b for a, b in zip(one, other, strict=False))
 
 
 def _without_place(problem: str, files: Iterable[str], changed: Sequence[Path]) -> str:

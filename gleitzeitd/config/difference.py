@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from hashlib import sha256
 
-from gleitzeitd.config.masked import is_whole, without_secrets
+from gleitzeitd.config.masked import Declared, is_whole, without_secrets
 from gleitzeitd.config.secrets import MASK
 
 _TOKEN = re.compile("\0(#?)[0-9a-f]{64}\0")
@@ -24,10 +24,10 @@ class State:
     def is_whole(self, name: str) -> bool:
         return is_whole(self.files.get(name) or "")
 
-    def lines(self, name: str, is_whole: bool) -> list[str]:
+    def lines(self, name: str, is_whole: bool, declared: Declared) -> list[str]:
         """The file's lines, each secret in them a token that tells equal ones from others."""
         text = self.files.get(name)
-        return [] if text is None else without_secrets(text, _token, is_whole).split("\n")
+        return [] if text is None else without_secrets(text, _token, is_whole, declared).split("\n")
 
     def title(self, name: str) -> str:
         if self.files.get(name) is not None:
@@ -35,15 +35,15 @@ class State:
         return f"{name} ({'cannot be read' if name in self.files else 'not there'}: {self.label})"
 
 
-def difference(old: State, new: State) -> list[str]:
+def difference(old: State, new: State, declared: Declared = frozenset()) -> list[str]:
     """The lines of a unified diff; none when there is no difference."""
-    return [line for name in sorted({*old.files, *new.files}) for line in _of_file(old, new, name)]
+    return [line for name in sorted({*old.files, *new.files}) for line in _of_file(old, new, name, declared)]
 
 
-def _of_file(old: State, new: State, name: str) -> Iterator[str]:
+def _of_file(old: State, new: State, name: str, declared: Declared) -> Iterator[str]:
     # masked in two ways, even equal texts would differ
     is_whole = old.is_whole(name) and new.is_whole(name)
-    before, after = (state.lines(name, is_whole) for state in (old, new))
+    before, after = (state.lines(name, is_whole, declared) for state in (old, new))
     lines = list(unified_diff(before, after, old.title(name), new.title(name), lineterm=""))
     removed = [line[1:] for line in lines[2:] if line.startswith("-")]
     for line in lines:

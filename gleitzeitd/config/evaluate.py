@@ -44,6 +44,8 @@ class Evaluated:
     providers: tuple[Judged, ...]
     extension_paths: tuple[str, ...] = ()
     """Where extensions were looked for; nowhere when no block names one."""
+    extension_mark: bytes = b""
+    """Of what was seen there."""
 
 
 def evaluate(document: Document, lookups: Lookups, problems: Iterable[Problem]) -> Evaluated:
@@ -66,7 +68,9 @@ def evaluate(document: Document, lookups: Lookups, problems: Iterable[Problem]) 
     found += review(common, mappings, _providers(document))
     unresolved = {(*block.at, *path) for block in (common, *blocks) for path in block.own.unresolved}
     _raise(document.path, {*unusable, *(problem for problem in found if problem.path not in unresolved)})
-    return Evaluated(document, common, settings or schema.Global(), tuple(judged), extensions.looked_in)
+    return Evaluated(
+        document, common, settings or schema.Global(), tuple(judged), extensions.looked_in, extensions.mark
+    )
 
 
 def _outline(document: Document) -> Iterator[Problem]:

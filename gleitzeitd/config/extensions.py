@@ -51,6 +51,11 @@ class Extensions:
         self.looked_in: tuple[str, ...] = ()
         """The search paths, once anybody asked."""
 
+    @property
+    def mark(self) -> bytes:
+        """Of all that was seen in them."""
+        return _mark(self._catalog) if self.looked_in else b""
+
     def chosen(self, block: Block) -> Chosen | None:
         """None where the block names no extension."""
         name = block.given.get("extension") if isinstance(block.given, dict) else None
@@ -61,6 +66,7 @@ class Extensions:
         if found is None:
             return Chosen(ExtensionTarget(name, self._paths), tuple(self._why_absent(block, name)))
         config, problems = _configured(block, found.meta)
+        problems += _unknown(block, found)
         target = ExtensionTarget(name, self._paths, str(found.home), _variables(found.meta))
         secrets = frozenset(one.name for one in found.meta.config.values() if one.type == "secret")
         return Chosen(target, tuple(problems), config, _fingerprint(found), secrets)
@@ -84,8 +90,8 @@ class Extensions:
 
 
 def declared(paths: Iterable[str]) -> bytes:
-    """A mark of all that the extensions in these directories declare."""
-    return repr(_survey(tuple(paths))).encode() if paths else b""
+    """The mark of all that is in these directories now."""
+    return _mark(_survey(tuple(paths))) if paths else b""
 
 
 def _survey(paths: Sequence[str]) -> Catalog:
@@ -103,9 +109,18 @@ def _variables(meta: ExtensionMeta) -> tuple[str, ...]:
     return tuple(field.env_var for field in meta.config.values() if field.env_var)
 
 
+def _mark(catalog: Catalog) -> bytes:
+    return repr((catalog, [_secrets(found) for found in catalog.found.values()])).encode()
+
+
 def _fingerprint(found: Found) -> str:
-    said = repr((found.meta, found.style, found.target))
+    said = repr((found.meta, _secrets(found), found.style, found.target))
     return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+
+
+def _secrets(found: Found) -> list[Any]:
+    """What `repr` shows to nobody."""
+    return [(one.default, one.choices) for one in found.meta.config.values() if one.type == "secret"]
 
 
 def _configured(block: Block, meta: ExtensionMeta) -> tuple[dict[str, Any], list[Problem]]:
@@ -123,10 +138,22 @@ def _configured(block: Block, meta: ExtensionMeta) -> tuple[dict[str, Any], list
                 _resolved(meta, field, {}, {**os.environ, **_own_variables(block)})
         except ExtensionConfigError as exc:
             problems.append(_problem(block, field, str(exc)))
-    if meta.config.keys().isdisjoint(("name",)) and config.get("name", block.name) != block.name:
+    if "name" not in meta.config and config.get("name", block.name) != block.name:
         sentence = f'the extension takes no name, and the block is called "{block.name}": leave it out'
         problems.append(block.problem(("config", "name"), sentence))
     return config, problems
+
+
+def _unknown(block: Block, found: Found) -> Iterator[Problem]:
+    """What a manifest's service is not given. What else a decorated class takes, only its code could tell."""
+    if found.style != "config":
+        return
+    declared = found.meta.config
+    for name in block.section("config"):
+        if name not in declared and name not in ("name", "server_url"):
+            there = ", ".join(declared) or "none"
+            sentence = f'"{found.meta.name}" has no such field{hint(str(name), declared)}: there are {there}'
+            yield block.problem(("config", name), sentence)
 
 
 def _given(block: Block, meta: ExtensionMeta, field: ConfigField, value: Any) -> Any:
@@ -155,7 +182,7 @@ def _problem(block: Block, field: ConfigField, said: str) -> Problem:
     given = block.section("config")
     if field.name not in given:
         return block.problem(("extension",), said)
-    if block.is_secret(path, given[field.name]):
+    if block.is_secret(path, given[field.name]) or block.has_secret(path):
         return block.problem(path, f"is not the {field.type} that the extension wants")
     sentence = said.partition(f": {field.name} ")[2].replace(f", and ${_HERE} is not", "")
     return block.problem(path, sentence)

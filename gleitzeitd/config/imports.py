@@ -1,5 +1,6 @@
 """Whether the classes and extensions of a house can be imported, found out elsewhere: never in this process.
 
+Of an extension also whether it takes what its block gives, of which no value leaves this process.
 Each child is as the daemon would start it: its interpreter, directories, environment and user. What the
 module prints goes nowhere, and all that it may have started ends with it.
 """
@@ -12,7 +13,7 @@ import os
 import pwd
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from subprocess import DEVNULL
 from typing import Any
@@ -50,7 +51,7 @@ else:
     try:
         loading.use_path(order["directories"])
         if order["extension"]:
-            hosting.find(order["extension"]["name"], order["extension"]["paths"])
+            hosting.find(**order["extension"])
         else:
             loading.load(order["class"], order["directories"])
         mistake = None
@@ -94,7 +95,7 @@ async def _mistake(
 ) -> str | None:
     interpreter = spec.python or sys.executable
     looked_in = list(dict.fromkeys((*spec.python_path, *directories)))
-    order = json.dumps({**_order(target), "directories": looked_in})
+    order = json.dumps({**_order(target, spec.config), "directories": looked_in})
     try:
         child = await anyio.open_process(
             [interpreter, "-P", "-c", _CHILD],
@@ -120,12 +121,12 @@ async def _mistake(
     return _read(answer, target, interpreter, child.returncode)
 
 
-def _order(target: Hosted) -> Mapping[str, Any]:
+def _order(target: Hosted, config: Iterable[str]) -> Mapping[str, Any]:
     match target:
         case ClassTarget(path=path):
             return {"class": path, "extension": None}
         case ExtensionTarget(name=name, paths=paths):
-            return {"class": None, "extension": {"name": name, "paths": paths}}
+            return {"class": None, "extension": {"name": name, "paths": paths, "given": [*config]}}
 
 
 def _called(target: Hosted) -> str:

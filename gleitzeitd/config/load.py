@@ -12,9 +12,10 @@ from gleitzeitd.config.evaluate import Evaluated, Judged, evaluate
 from gleitzeitd.config.extensions import Chosen, declared
 from gleitzeitd.config.gather import Files, gather
 from gleitzeitd.config.lookups import Outside, Secret, beside, read_secret
+from gleitzeitd.config.masked import Declared
 from gleitzeitd.config.settings import settings
 from gleitzeitd.config.wanted import spec
-from gleitzeitd.core.errors import ConfigError
+from gleitzeitd.core.errors import ConfigError, GleitzeitError
 from gleitzeitd.core.spec import House, Spec, Tls
 
 NAMES = ("config/providers.yaml", "providers.yaml")
@@ -66,7 +67,7 @@ def load(path: str) -> House:
         },
         secrets=tuple(secrets),
         extension_paths=whole.extension_paths,
-        mark=_mark(files, secrets, whole.extension_paths),
+        mark=_mark(files, secrets, whole.extension_mark),
     )
 
 
@@ -81,21 +82,33 @@ def evaluated(path: str, files: Files) -> tuple[Evaluated, Mapping[str, Secret]]
     return evaluate(document, outside.lookups, problems), outside.secrets
 
 
+def declared_secrets(path: str) -> Declared:
+    """What the extensions that the config names declare to be secret; nothing when the files are refused."""
+    try:
+        whole, _ = evaluated(path, gather(path))
+    except GleitzeitError:
+        return frozenset()
+    blocks = [judged.block for judged in whole.providers]
+    return frozenset(
+        ("providers", block.name, "config", field) for block in blocks for field in block.secrets
+    )
+
+
 def fingerprint(path: str, secrets: Iterable[str] = (), extension_paths: Iterable[str] = ()) -> bytes:
     """The mark of the house that `load` would make now, if it used these secrets and extensions.
 
     Raises ConfigError for what cannot be read.
     """
-    return _mark(gather(path), {secret: read_secret(secret) for secret in secrets}, extension_paths)
+    return _mark(gather(path), {secret: read_secret(secret) for secret in secrets}, declared(extension_paths))
 
 
-def _mark(files: Files, secrets: Mapping[str, Secret], extension_paths: Iterable[str]) -> bytes:
+def _mark(files: Files, secrets: Mapping[str, Secret], extensions: bytes) -> bytes:
     digest = hashlib.blake2b(digest_size=32)
     for name, held in (*files, *secrets.items()):
         raw = str(held).encode("utf-8", "surrogateescape") if isinstance(held, ConfigError) else held
         digest.update(f"{len(name)} {len(raw)} {type(held).__name__} ".encode())
         digest.update(os.fsencode(name) + raw)
-    digest.update(declared(extension_paths))
+    digest.update(extensions)
     return digest.digest()
 
 

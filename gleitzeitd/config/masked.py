@@ -15,20 +15,27 @@ from gleitzeitd.config.secrets import ASSIGNED, MASK, hides, is_secret_name, mas
 _COMMENT = re.compile(r"(?:(?<=\s)|^)#[^\r\n]*")
 
 
-def masked(path: Path, value: Any) -> Any:
+Declared = frozenset[Path]
+"""What extensions declare to be secret, such as `("providers", "bank", "config", "pin")`."""
+
+
+def masked(path: Path, value: Any, declared: Declared = frozenset()) -> Any:
     """The value at `path` in a config, with all that is secret in it replaced by the mask."""
     # a provider may be called keycloak
-    return _masked(path[2:] if path[:1] == ("providers",) else path, value)
+    named = 2 if path[:1] == ("providers",) else 0
+    return _masked(path, named, value, declared)
 
 
-def _masked(named: Path, value: Any) -> Any:
+def _masked(path: Path, named: int, value: Any, declared: Declared) -> Any:
     match value:
+        case _ if path[:4] in declared and value is not None:
+            return MASK
         case dict():
-            return {key: _masked((*named, key), item) for key, item in value.items()}
-        case str() | int() | float() if hides(named, value):
+            return {key: _masked((*path, key), named, item, declared) for key, item in value.items()}
+        case str() | int() | float() if hides(path[named:], value):
             return MASK
         case list():
-            return [_masked(named, item) for item in masked_words(value)]
+            return [_masked(path, named, item, declared) for item in masked_words(value)]
         case str():
             return masked_text(value)
         case _:
@@ -44,7 +51,9 @@ def is_whole(text: str) -> bool:
     return True
 
 
-def without_secrets(text: str, mask: Callable[[str], str], is_whole: bool) -> str:
+def without_secrets(
+    text: str, mask: Callable[[str], str], is_whole: bool, declared: Declared = frozenset()
+) -> str:
     """The text of a config with `mask(secret)` in the place of each secret value and telling comment.
 
     What is not `is_whole`, or is shown beside such a text, is read line by line.
@@ -53,7 +62,7 @@ def without_secrets(text: str, mask: Callable[[str], str], is_whole: bool) -> st
         # better too much is hidden than too little
         return "".join(_by_line(text, mask))
     root, parts, at = outline(text), list[str](), 0
-    for node in sorted(_secrets(root), key=lambda node: node.start) if root else ():
+    for node in sorted(_secrets(root, declared), key=lambda node: node.start) if root else ():
         if node.start >= at:
             parts += [_without_remarks(text[at : node.start], mask), mask(text[node.start : node.end])]
             at = node.end
@@ -69,14 +78,24 @@ def _tells(text: str) -> bool:
     return ASSIGNED.search(text) is not None or masked_text(text) != text
 
 
-def _secrets(root: Node) -> Iterator[Node]:
+def _secrets(root: Node, declared: Declared) -> Iterator[Node]:
     blocks = [block for _, section in root.pairs for _, block in section.pairs]
     nodes = [node for block in blocks for node in block.walk()]
     secrets = [value for node in nodes for key, value in node.pairs if is_secret_name(key.text)]
     secrets += [word for node in nodes for word in _words(node)]
+    secrets += [value for path, value in _settings(root) if path in declared]
     yield from (node for node in secrets if not node.is_empty)
     anchors = {node.anchor for node in secrets if node.kind is Kind.ALIAS}
     yield from (node for node in root.walk() if node.anchor in anchors and node.kind is not Kind.ALIAS)
+
+
+def _settings(root: Node) -> Iterator[tuple[Path, Node]]:
+    """What stands in the `config` of each provider."""
+    for section, blocks in root.pairs:
+        for name, block in blocks.pairs:
+            for key, settings in block.pairs:
+                for field, value in settings.pairs:
+                    yield (section.text, name.text, key.text, field.text), value
 
 
 def _words(node: Node) -> Iterator[Node]:

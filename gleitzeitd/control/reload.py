@@ -19,7 +19,7 @@ from gleitzeitd.config.load import fingerprint
 from gleitzeitd.control.ahead import Ahead, off_the_loop
 from gleitzeitd.core.errors import ConfigError
 from gleitzeitd.core.plan import Action, Plan, diff, differing
-from gleitzeitd.core.spec import House, Spec
+from gleitzeitd.core.spec import ExtensionTarget, House, Spec
 from gleitzeitd.processes.changes import Change, Changes
 from gleitzeitd.processes.supervisor import Supervisor
 
@@ -82,6 +82,8 @@ class Reload:
         self._news = news
         self._ahead = Ahead(house.path, self._is_new)
         self._is_asked = False
+        self._sourced = set[str]()
+        """The extensions whose files were saved since."""
         self._saved = anyio.Event()
         self._turn = anyio.Lock()
 
@@ -107,7 +109,10 @@ class Reload:
                 await self._saved.wait()
                 self._saved = anyio.Event()
                 again, self._is_asked = self._is_asked, False
-                await self.reload(again=again)
+                sourced, self._sourced = self._sourced, set()
+                reloaded = await self.reload(again=again)
+                for provider in sourced - _changed(reloaded.plan):
+                    self._renew(provider)
 
     async def reload(self, *, dry: bool = False, again: bool = True) -> Reloaded:
         """Read the file, and begin what it asks for; `dry`: only say what that would be; `again`: what failed
@@ -182,12 +187,19 @@ class Reload:
     def renew(self, provider: str) -> None:
         """Its own source changed: what failed is tried again, or else its lives are replaced as they are."""
         wanted, failure = self.house.by_name.get(provider), self.failures.get(provider)
-        if wanted is None:
-            return  # It was taken out of the file meanwhile.
-        if wanted.mistakes:
-            # What its extension declares is read again, and with it all else.
+        either = (wanted, failure.wanted if failure else None)
+        if any(one is not None and isinstance(one.target, ExtensionTarget) for one in either):
+            # What it declares is part of the config, and may be another now.
+            self._sourced.add(provider)
             self.save()
-        elif failure is None or _is_same(wanted, failure.wanted):
+        else:
+            self._renew(provider)
+
+    def _renew(self, provider: str) -> None:
+        wanted, failure = self.house.by_name.get(provider), self.failures.get(provider)
+        if wanted is None or wanted.mistakes:
+            return  # It was taken out of the file meanwhile, or cannot be started.
+        if failure is None or _is_same(wanted, failure.wanted):
             self.changes.renew(provider)
         else:
             self._want(failure.wanted)
@@ -212,6 +224,12 @@ class Reload:
 def _fingerprint(house: House) -> bytes:
     """The mark that it would have if it were made now. Raises ConfigError."""
     return fingerprint(house.path, house.secrets, house.extension_paths)
+
+
+def _changed(plan: Plan | None) -> set[str]:
+    """The providers that it takes care of already."""
+    steps = plan.steps if plan else ()
+    return {step.name for step in steps if step.action not in (Action.UNCHANGED, Action.UPDATE)}
 
 
 def _is_same(one: Spec | None, other: Spec) -> bool:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 import anyio
+from anyio import to_thread
 
 from gleitzeitd.core.process import Process, State
 from gleitzeitd.core.spec import ExtensionTarget, Spec
@@ -50,14 +51,16 @@ class Renewal:
             while True:
                 self._news = anyio.Event()
                 began = anyio.current_time()
-                self._sources.want(self._wanted())
+                specs = (*filter(self._is_watched, self._specs()), *self._failed())
+                # An extension may have many directories.
+                self._sources.want(await to_thread.run_sync(self._wanted, specs, abandon_on_cancel=True))
                 # Of many that fail together each says so.
                 await anyio.sleep((anyio.current_time() - began) * PAUSE)
                 await self._news.wait()
 
-    def _wanted(self) -> dict[str, frozenset[str]]:
+    def _wanted(self, specs: Iterable[Spec]) -> dict[str, frozenset[str]]:
         wanted = defaultdict[str, frozenset[str]](frozenset)
-        for spec in (*filter(self._is_watched, self._specs()), *self._failed()):
+        for spec in specs:
             wanted[spec.name] |= self._files(spec)
         return wanted
 
@@ -71,4 +74,6 @@ class Renewal:
 
     def _files(self, spec: Spec) -> frozenset[str]:
         directories = self._directories(spec)
-        return frozenset(source_files(spec, directories) or missing_files(spec, directories))
+        found = source_files(spec, directories)
+        is_whole = found and not (isinstance(spec.target, ExtensionTarget) and not spec.target.home)
+        return frozenset(found if is_whole else (*found, *missing_files(spec, directories)))

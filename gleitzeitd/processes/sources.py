@@ -21,6 +21,8 @@ SETTLE = 0.2
 """Seconds without another change after which a save is complete."""
 MOST_FILES = 500
 """Of one package or extension."""
+MOST_DIRECTORIES = 1000
+"""Of one extension."""
 MANIFEST = "extension.yaml"
 
 
@@ -39,7 +41,7 @@ def source_files(spec: Spec, directories: Iterable[str]) -> tuple[str, ...]:
 
 
 def missing_files(spec: Spec, directories: Iterable[str]) -> tuple[str, ...]:
-    """Where what it lacks would be, when it has none of its own files."""
+    """Where what it lacks would be, when none of its own files is known."""
     match spec.target:
         case ClassTarget(path=path):
             file = f"{path.rpartition('.')[0].replace('.', '/')}.py"
@@ -84,7 +86,7 @@ def _of_extension(target: ExtensionTarget) -> tuple[str, ...]:
 
 
 def _below(directory: str) -> Iterator[str]:
-    for above, directories, files in os.walk(directory):
+    for above, directories, files in islice(os.walk(directory), MOST_DIRECTORIES):
         directories[:] = sorted(name for name in directories if name[0] not in "._")
         for name in sorted(files):
             if name == MANIFEST or (name.endswith(".py") and name[0] != "."):

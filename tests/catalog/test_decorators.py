@@ -31,7 +31,7 @@ from gleitzeit_extensions.exceptions import ExtensionLoadError, ExtensionValidat
 from tests.catalog.writing import module, write
 
 IMPORT = "from gleitzeit_extensions.decorators import *\n"
-WORDS = st.text("abcdefgh-", min_size=1, max_size=6)
+WORDS = st.from_regex(r"[a-h]{1,6}", fullmatch=True)
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.lists(st.integers()))
 FIELDS = st.one_of(
     st.fixed_dictionaries(

@@ -72,7 +72,13 @@ def test_a_whole_manifest(tmp_path: Path) -> None:
 
 # What stands below the head, and all that is said of it.
 WRONG: list[tuple[str, list[str]]] = [
-    ("modls: []", ["4:8: there is no key modls (did you mean models?)"]),
+    ("models: [null]", ["4:10: models: has to be a name, or a mapping with one"]),
+    ("dependencies: [aiohttp=>3]", ["4:16: dependencies: 'aiohttp=>3' is no requirement: "]),
+    (
+        "config: {a: {env_var: A B}}",
+        ["4:23: config.a.env_var: has to be the name of "],
+    ),
+    ("modls: []", ["4:1: there is no key modls (did you mean models?)"]),
     ("version: 1.0", ['4:10: version: has to be a string: write "1.0"']),
     ("author: 'a'\nauthor: 'b'", ["5:1: author stands here twice"]),
     ("models: gpt-4", ["4:9: models: has to be a list"]),
@@ -87,12 +93,12 @@ WRONG: list[tuple[str, list[str]]] = [
     ("dependencies: requests", ["4:15: dependencies: has to be a list of strings"]),
     (
         "dependencies: {package: [a]}",
-        ["4:25: dependencies: there is no key package (did you mean packages?)"],
+        ["4:16: dependencies: there is no key package (did you mean packages?)"],
     ),
     ("dependencies: {packages: a}", ["4:26: dependencies.packages: has to be a list of strings"]),
     ("config: [a]", ["4:9: config: has to be a mapping"]),
     ("config: {a: 3}", ["4:13: config.a: has to be a mapping, such as `name: value`"]),
-    ("config: {a: {typ: string}}", ["4:19: config.a: there is no key typ (did you mean type?)"]),
+    ("config: {a: {typ: string}}", ["4:14: config.a: there is no key typ (did you mean type?)"]),
     (
         "config: {a-b: {}}",
         ["4:15: config.a-b: 'a-b' cannot be the name of a field: it is handed over as a keyword"],
@@ -107,7 +113,7 @@ WRONG: list[tuple[str, list[str]]] = [
     ),
     ("author: !!int x", ["4:9: x is no int"]),
     ("author: {{a: b}: c}", ["4:10: a key is text", "4:9: author: has to be a string"]),
-    ("<<: {author: Ada}", ["4:5: there is no key <<: there are name, description, "]),
+    ("<<: {author: Ada}", ["4:1: there is no key <<: there are name, description, "]),
 ]
 
 
@@ -118,12 +124,23 @@ def test_a_mistake_names_its_place(tmp_path: Path, below: str, sentences: list[s
     assert all(one.startswith(sentence) for one, sentence in zip(said, sentences, strict=True)), said
 
 
+@pytest.mark.parametrize("name", ["a b", "../x", "'#'", "-x"])
+def test_a_name_is_a_word(tmp_path: Path, name: str) -> None:
+    said = mistakes(tmp_path, HEAD.replace("weather", name, 1))
+    assert said == ["1:7: name: has to be a word of letters, digits, `.`, `-` and `_`"]
+
+
+def test_tabs_are_told_what_to_write_instead(tmp_path: Path) -> None:
+    (said,) = mistakes(tmp_path, HEAD + "config:\n\ta: {}\n")
+    assert said.endswith("indent with spaces")
+
+
 def test_every_mistake_comes_at_once(tmp_path: Path) -> None:
     text = (
         "nam: weather\nversion: 3\nservice: {class_path: Weather}\nconfig:\n  a: {type: int}\n  b: {min: x}\n"
     )
     assert mistakes(tmp_path, text) == [
-        "1:6: there is no key nam (did you mean name?)",
+        "1:1: there is no key nam (did you mean name?)",
         '2:10: version: has to be a string: write "3"',
         "1:1: name is missing",
         "1:1: description is missing",
@@ -241,12 +258,9 @@ ONLY_READING_TELLS = (
     "<<",
     "tag:",
 )
+BEYOND_A_SCHEMA = (*ONLY_READING_TELLS, "is no requirement", "is no int", "a key is", "default")
 BAD += [
-    HEAD + below
-    for below, said in WRONG
-    if not any(
-        word in one for one in said for word in (*ONLY_READING_TELLS, "is no int", "a key is", "default")
-    )
+    HEAD + below for below, said in WRONG if not any(word in one for one in said for word in BEYOND_A_SCHEMA)
 ]
 
 

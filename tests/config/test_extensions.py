@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from gleitzeitd.config import schema
+from gleitzeitd.config import extensions, schema
 from gleitzeitd.config.effective import explain
 from gleitzeitd.config.load import fingerprint, load
 from gleitzeitd.core.plan import Action, diff
@@ -77,10 +77,8 @@ def test_an_extension_is_found_without_being_run(tmp_path: Path) -> None:
     write(tmp_path)
     spec = only(wanted(tmp_path, "extension: tools"))
 
-    extensions = tmp_path / "extensions"
-    assert spec.target == ExtensionTarget(
-        "tools", (str(extensions),), str(extensions / "tools.py"), ("TOOLS_SIZE",)
-    )
+    home = tmp_path / "extensions"
+    assert spec.target == ExtensionTarget("tools", (str(home),), str(home / "tools.py"), ("TOOLS_SIZE",))
     assert (spec.kind, spec.type, spec.mistakes) == ("extension", "extension", ())
     assert spec.rules.registers
     assert spec.health is not None
@@ -156,10 +154,25 @@ def test_all_values_that_do_not_fit_are_told(tmp_path: Path) -> None:
     assert len(mistakes(tmp_path, "{extension: library, config: {days: 99}}")) == 2
 
 
+def test_a_key_that_a_manifest_does_not_declare_is_told_with_what_may_be_meant(tmp_path: Path) -> None:
+    write(tmp_path)
+
+    assert mistakes(tmp_path, "{extension: library, config: {api_key: x, dais: 3, name: p}}") == [
+        '4:53: providers.p.config.dais: "library" has no such field (did you mean "days"?): '
+        "there are api_key, days"
+    ]
+
+
+def test_what_else_a_decorated_class_takes_only_its_code_could_tell(tmp_path: Path) -> None:
+    write(tmp_path)
+
+    assert mistakes(tmp_path, "{extension: tools, config: {sise: 3}}") == []
+
+
 def test_a_value_from_outside_is_read_as_it_is_declared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(tmp_path)
+    write(tmp_path, {**FILES, "library/extension.yaml": MANIFEST.replace("  days", "  other: {}\n  days")})
     block = "{extension: library, config: {api_key: x, days: '${DAYS}', other: '${DAYS}'}}"
     monkeypatch.setenv("DAYS", "7")
     assert only(wanted(tmp_path, block)).config == {"api_key": "x", "days": 7, "other": "7"}
@@ -177,6 +190,14 @@ def test_a_secret_is_in_no_sentence(tmp_path: Path) -> None:
     assert mistakes(tmp_path, text) == [
         "4:53: providers.p.config.days: is not the integer that the extension wants"
     ]
+
+
+def test_a_secret_within_a_value_is_in_no_sentence_either(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "secret").write_text("hunter2")
+    text = "{extension: library, config: {api_key: x, days: ['${file:secret}']}}"
+
+    assert "hunter2" not in "".join(mistakes(tmp_path, text))
 
 
 def test_a_name_of_its_own_may_be_declared(tmp_path: Path) -> None:
@@ -197,7 +218,8 @@ def test_a_disabled_block_is_not_held_against_anything(tmp_path: Path) -> None:
 
 
 def test_what_is_declared_to_be_secret_is_shown_to_nobody(tmp_path: Path) -> None:
-    write(tmp_path, {"library/extension.yaml": MANIFEST.replace("api_key", "pass_to_all"), **EMPTY_SERVICE})
+    manifest = MANIFEST.replace("  api_key", "  other: {}\n  pass_to_all")
+    write(tmp_path, {"library/extension.yaml": manifest, **EMPTY_SERVICE})
     wanted(tmp_path, "{extension: library, config: {pass_to_all: hunter2, other: seen}}")
     shown = {one.key: one.value for one in explain(str(tmp_path / "p.yaml")).providers["p"]}
 
@@ -227,6 +249,32 @@ def test_what_it_declares_is_part_of_the_config(tmp_path: Path) -> None:
     write(tmp_path, {"library/extension.yaml": MANIFEST.replace("14", "21")})
     assert fingerprint(path, (), before.extension_paths) != before.mark
     assert plan(before, wanted(tmp_path, block)) == (Action.RESTART, ("extension.declares",))
+
+
+def test_a_save_during_the_look_is_not_taken_for_what_was_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path)
+    survey = extensions._survey
+
+    def and_then_it_is_saved(paths: Sequence[str]) -> object:
+        seen = survey(paths)
+        write(tmp_path, {"library/extension.yaml": MANIFEST.replace("14", "21")})
+        return seen
+
+    monkeypatch.setattr(extensions, "_survey", and_then_it_is_saved)
+    house = wanted(tmp_path, "{extension: library, config: {api_key: x}}")
+    assert fingerprint(house.path, (), house.extension_paths) != house.mark
+
+
+def test_a_secret_that_is_another_by_default_is_seen(tmp_path: Path) -> None:
+    secret = MANIFEST.replace("required: true", "default: SECRET")
+    write(tmp_path, {**FILES, "library/extension.yaml": secret.replace("SECRET", "hunter1")})
+    before = wanted(tmp_path, "extension: library")
+
+    write(tmp_path, {"library/extension.yaml": secret.replace("SECRET", "hunter2")})
+    assert fingerprint(before.path, (), before.extension_paths) != before.mark
+    assert plan(before, wanted(tmp_path, "extension: library"))[0] is Action.RESTART
 
 
 def test_its_code_is_not(tmp_path: Path) -> None:

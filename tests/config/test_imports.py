@@ -166,20 +166,30 @@ from gleitzeit_extensions.decorators import extension, requires
 @extension(name="mine")
 @requires({requires})
 class Mine:
-    def __init__(self):
+    def __init__(self, size=1):
         raise SystemExit("it is not to be made")
 """
 
 
-def extension_failure(directory: Path, module: str, requires: str = "") -> str | None:
+def extension_failure(
+    directory: Path, module: str, requires: str = "", given: Mapping[str, object] | None = None
+) -> str | None:
     """What is wrong with an extension whose module has this text at its end."""
     (directory / "mine.py").write_text(EXTENSION.format(requires=requires) + module)
-    found = Spec("p", "extension", ExtensionTarget("mine", (str(directory),)))
+    found = Spec("p", "extension", ExtensionTarget("mine", (str(directory),)), config=given or {})
     return failures(directory, found).get("p")
 
 
 def test_an_extension_is_imported_and_not_made(tmp_path: Path) -> None:
     assert extension_failure(tmp_path, "") is None
+
+
+def test_an_extension_that_does_not_take_what_it_is_given_says_so(tmp_path: Path) -> None:
+    told = extension_failure(tmp_path, "", given={"sise": 3, "name": "p"})
+
+    assert told is not None
+    assert "it does not take sise (did you mean size?); it takes size" in told
+    assert extension_failure(tmp_path, "", given={"size": 3}) is None
 
 
 def test_an_extension_that_cannot_be_imported_says_where(tmp_path: Path) -> None:
@@ -200,7 +210,7 @@ def test_an_extension_without_what_it_needs_says_so(tmp_path: Path) -> None:
 def test_an_extension_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
     found = Spec("p", "extension", ExtensionTarget("mine", (str(tmp_path),)))
 
-    assert failures(tmp_path, found)["p"] == f'there is no extension "mine": looked in {tmp_path}'
+    assert failures(tmp_path, found)["p"] == f'there is no extension "mine": looked in {tmp_path}, found none'
 
 
 def test_a_command_is_not_imported(tmp_path: Path) -> None:

@@ -45,3 +45,15 @@ def test_a_value_is_shown_without_its_secrets(path: Path, value: Any, shown: Any
 )
 def test_a_text_is_shown_without_its_secrets(text: str, shown: str) -> None:
     assert without_secrets(text, lambda secret: "***", is_whole(text)) == shown
+
+
+def test_what_is_declared_to_be_secret_is_hidden_whatever_its_name() -> None:
+    declared = frozenset({("providers", "bank", "config", "pin")})
+    text = "providers:\n  bank:\n    config: {pin: 1234, size: 5}\n  other:\n    config: {pin: 5}\n"
+
+    assert without_secrets(text, lambda secret: "***", True, declared) == text.replace("1234", "***")
+    assert masked(("providers", "bank", "config", "pin"), "1234", declared) == "********"
+    assert masked(("providers", "bank"), {"config": {"pin": "1234", "size": 5}}, declared) == {
+        "config": {"pin": "********", "size": 5}
+    }
+    assert masked(("providers", "other", "config", "pin"), "5", declared) == "5"

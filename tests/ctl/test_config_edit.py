@@ -111,6 +111,42 @@ def test_what_the_daemon_would_refuse_is_not_kept(ctl: Ctl, main: Path, more: Pa
     assert sorted(os.listdir(main.parent)) == ["providers.d", "providers.yaml"]
 
 
+EXTENSION = """\
+from gleitzeit_extensions.decorators import config_field, extension
+
+@extension(name="library")
+@config_field("days", field_type="integer")
+@config_field("shelf", required=True)
+class Library:
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("config.days", "soon", 'config.days: has to be an integer, not "soon"'),
+        ("config", "{shelf: 3}", "config.shelf: has to be a string, not 3"),
+        ("extension", "libary", 'extension: there is no extension "libary" (did you mean "library"?)'),
+    ],
+)
+def test_what_an_extension_would_refuse_is_not_kept_either(
+    ctl: Ctl, main: Path, key: str, value: str, says: str
+) -> None:
+    (main.parent / "extensions").mkdir()
+    (main.parent / "extensions/library.py").write_text(EXTENSION)
+    main.write_text("providers:\n  mine:\n    extension: library\n    config: {days: 3}\n")
+
+    # what is wrong beside it is no reason
+    assert ctl("config", "set", "providers.mine.config.days", "4").returncode == 0
+    text = main.read_text()
+    done = ctl("config", "set", f"providers.mine.{key}", value)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[1].startswith(f"providers.mine.{says}")
+    assert main.read_text() == text
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -262,3 +298,21 @@ def test_a_secret_is_set_but_never_shown(
     assert done.returncode in (0, 2)
     assert "sk-" not in done.stdout + done.stderr
     assert ("sk-2" in main.read_text()) == (done.returncode == 0)
+
+
+def test_what_an_extension_declares_to_be_secret_is_never_shown_whatever_its_name(
+    ctl: Ctl, main: Path
+) -> None:
+    (main.parent / "extensions").mkdir()
+    secret = EXTENSION.replace('"shelf", required=True', '"pin", field_type="secret"')
+    (main.parent / "extensions/library.py").write_text(secret)
+    main.write_text("providers:\n  mine:\n    extension: library\n    config: {pin: hunter22}\n")
+
+    told = ctl("config", "set", "providers.mine.config.pin", "swordfish")
+    whole = ctl("config", "set", "providers.mine.config", "{pin: anchovies, days: 2}", "--json")
+
+    assert (told.returncode, whole.returncode) == (0, 0)
+    assert "config.pin is ******** in" in told.stdout
+    assert json.loads(whole.stdout)["after"] == {"pin": "********", "days": 2}
+    shown = told.stdout + told.stderr + whole.stdout + whole.stderr
+    assert not any(secret in shown for secret in ("hunter22", "swordfish", "anchovies"))

@@ -138,7 +138,20 @@ def test_a_changed_manifest_is_taken_over_by_a_reload(tmp_path: Path) -> None:
 
         assert told.returncode == 0, told.stdout + told.stderr
         eventually(lambda: h.view("library")["pid"] != pid, "it is replaced")
-        assert models(h) == ["reader-2"]
+        # The one before may still be ending its calls.
+        eventually(lambda: models(h) == ["reader-2"], "it serves the other model")
+
+
+def test_a_saved_manifest_of_a_watched_one_brings_the_variables_that_it_declares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTHER_DAYS", "7")
+    with house(tmp_path, {"library": PROVIDERS["library"]}, FILES) as h:
+        h.until("library", "RUNNING")
+        manifest = tmp_path / "extensions/library/extension.yaml"
+        manifest.write_text(MANIFEST.replace("LIBRARY_DAYS", "OTHER_DAYS"))
+
+        eventually(lambda: h.invoke("library", "lend", {})["days"] == 7, "it has the other variable")
 
 
 def test_a_broken_manifest_holds_up_nobody_else_and_is_mended_by_a_save(tmp_path: Path) -> None:

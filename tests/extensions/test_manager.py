@@ -525,3 +525,30 @@ def test_one_that_is_loaded_takes_no_other_values(tmp_path: Path) -> None:
 def test_values_for_an_extension_that_is_not_to_be_loaded_are_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ExtensionConfigError, match=r'has "wether", .* \(did you mean weather\?\)'):
         create_cluster_with_extensions([tmp_path], ["weather"], {"wether": {"port": 1}})
+
+
+def test_what_nobody_gives_and_nobody_requires_is_none(tmp_path: Path) -> None:
+    coded = """
+        @extension(name="coded")
+        @config_field("a")
+        @config_field("b")
+        class Coded:
+            def __init__(self, a, b="own"):
+                self.values = (a, b)
+    """
+    manifest = """
+        name: written
+        description: Of settings
+        config: {a: {type: string}, b: {type: string, default: x}}
+        service: {class_path: service.Service}
+    """
+    service = """
+        from gleitzeit_extensions.config_loader import ConfigBasedExtension
+
+        class Service(ConfigBasedExtension): ...
+    """
+    files = {"coded_extension.py": coded, "w/extension.yaml": manifest, "w/service.py": service}
+    manager = shelf(tmp_path, files)
+
+    assert manager.load_extension("coded").values == (None, "own")
+    assert manager.load_extension("written").config == {"a": None, "b": "x"}

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from gleitzeit_extensions.exceptions import ExtensionLoadError
+from gleitzeit_extensions.extensions import loading
 from gleitzeit_extensions.extensions.modules import PREFIX, Modules
 
 
@@ -179,3 +181,17 @@ def test_a_missing_module_is_told_without_our_private_names(tmp_path: Path) -> N
         modules.named("service")
 
     assert modules.plain(str(caught.value)) == "No module named 'utils.deep'; 'utils' is not a package"
+
+
+def test_what_importlib_does_not_find_beside_it_is_told_with_the_way_out(tmp_path: Path) -> None:
+    text = "import importlib\nutils = importlib.import_module({})\n"
+    written(tmp_path, a__service=text.format("'utils'"), a__utils="WHOSE = 'a'")
+    written(tmp_path, b__service=text.format("'.utils', __package__"), b__utils="WHOSE = 'b'")
+
+    with pytest.raises(ExtensionLoadError) as caught:
+        loading.imported("a", "service", Modules(tmp_path / "a"))
+    assert str(caught.value).endswith(
+        "a/service.py:2: ModuleNotFoundError: No module named 'utils': write `import utils`, "
+        'or import_module(".utils", __package__)'
+    )
+    assert loading.imported("b", "service", Modules(tmp_path / "b")).utils.WHOSE == "b"

@@ -98,6 +98,13 @@ def test_one_that_nobody_found_may_be_anything_that_is_there(tmp_path: Path) -> 
     assert source_files(of_extension("", tmp_path / "a", tmp_path / "b"), []) == (*files, *more)
 
 
+def test_a_large_tree_is_looked_through_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_DIRECTORIES", 3)
+    files = make(tmp_path, *(f"d{number}/x.py" for number in range(5)))
+
+    assert source_files(of_extension(tmp_path), []) == tuple(files[:2])
+
+
 def test_one_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
     names = ("mine.py", "mine/extension.py", "mine/extension.yaml")
 

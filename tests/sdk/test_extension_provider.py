@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gleitzeit_extensions.catalog.meta import ExtensionMeta, Model
+from gleitzeit_extensions.decorators import handler
 from gleitzeit_extensions.exceptions import ExtensionServiceError
 from gleitzeit_extensions.extensions.provider import SETTING_UP, ExtensionProvider
 from gleitzeit_extensions.tools import tool
@@ -101,6 +102,24 @@ async def test_its_methods_are_called_and_not_those_of_its_life(hub: FakeHub) ->
         )
 
 
+async def test_decorators_may_stand_above_a_staticmethod_or_below(hub: FakeHub) -> None:
+    class Static:
+        @handler("above")
+        @staticmethod
+        def _above() -> str:
+            return "above"
+
+        @classmethod
+        @handler("below")
+        def _below(cls) -> str:
+            return "below"
+
+    async with serving(provider(hub, Static()), hub):
+        await ready(hub)
+        for name in ("above", "below"):
+            assert (await hub.call(name))["result"] == name
+
+
 async def test_it_takes_calls_when_its_setup_has_returned(hub: FakeHub) -> None:
     library = Library()
     library.may_open.clear()
@@ -178,6 +197,20 @@ async def test_its_health_check_says_how_it_is(hub: FakeHub) -> None:
         assert (await hub.seen("health"))["health"] == {"healthy": True, "books": 3}
 
 
+@pytest.mark.parametrize("given", ["fine", {"books": {1, b"x"}}])
+async def test_a_health_check_that_gives_nonsense_is_told_with_its_line(hub: FakeHub, given: Any) -> None:
+    class Vague(Library):
+        def health_check(self) -> Any:
+            return given
+
+    async with serving(provider(hub, Vague()), hub):
+        await hub.tell("health", {"id": 1})
+        told = await hub.seen("health")
+
+    assert "get_health_status" not in str(told)
+    assert f"test_extension_provider.py:{Vague.health_check.__code__.co_firstlineno}" in str(told)
+
+
 async def test_what_it_serves_may_be_known_after_its_setup(hub: FakeHub) -> None:
     class Late(Library):
         async def get_models(self) -> list[str]:
@@ -209,6 +242,17 @@ async def test_a_method_that_is_called_invoke_is_one_like_others(hub: FakeHub) -
         await ready(hub)
         assert (await hub.call("invoke", {"x": 1}))["result"] == 1
         assert (await hub.call("other"))["result"] == "other"
+
+
+@pytest.mark.parametrize("given", [[{"id": "reader"}], [None], "reader"])
+async def test_what_names_no_model_is_a_failure_with_its_line(hub: FakeHub, given: Any) -> None:
+    class Vague(Library):
+        def get_models(self) -> Any:
+            return given
+
+    line = Vague.get_models.__code__.co_firstlineno
+    with pytest.raises(ExtensionServiceError, match=rf"get_models\(\) .*provider.py:{line}: TypeError: a "):
+        await asyncio.wait_for(provider(hub, Vague()).run(), PATIENCE)
 
 
 async def test_a_stop_that_fails_is_logged_and_hurts_nobody(

@@ -56,11 +56,11 @@ async def test_a_plain_health_method_will_do(hub: FakeHub) -> None:
     ("given", "sentence"),
     [
         (RuntimeError("upstream is down"), "RuntimeError: upstream is down"),
-        ("fine", 'get_health_status() gave a str: a dict with "healthy" is needed'),
+        ("fine", 'get_health_status() (test_health.py:{line}) gave a str: a dict with "healthy" is needed'),
         (
             {"since": b"1"},
-            "the answer of get_health_status() is not JSON: health.since is a bytes; send it as text, "
-            "such as base64",
+            "the answer of get_health_status() (test_health.py:{line}) is not JSON: health.since is a bytes; "
+            "send it as text, such as base64",
         ),
     ],
 )
@@ -74,7 +74,8 @@ async def test_what_is_no_health_is_a_failure_in_words(hub: FakeHub, given: Any,
     answer = await asked(hub, Provider("p", server_url=hub.url))
 
     assert answer["ok"] is False
-    assert answer["error"]["message"] == sentence
+    line = Provider.get_health_status.__code__.co_firstlineno
+    assert answer["error"]["message"] == sentence.replace("{line}", str(line))
 
 
 async def test_asking_again_takes_the_place_of_a_check_that_hangs(hub: FakeHub) -> None:

@@ -387,6 +387,46 @@ async def test_an_extension_that_cannot_be_made_is_told(
     assert sentence in said
 
 
+async def test_an_extension_that_fails_while_it_is_imported_is_no_more_to_be_tried_than_a_class(
+    tmp_path: Path,
+) -> None:
+    line = extension_order(tmp_path)
+    (tmp_path / "mine.py").write_text(EXTENSION.replace("import asyncio", "open('nowhere')"))
+
+    status, said = await outcome(line)
+    assert status == 78, said
+    assert f"{tmp_path}/mine.py:3: FileNotFoundError" in said
+
+
+PROVIDING = """
+from gleitzeit_extensions.decorators import extension
+from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
+
+@extension(name="mine")
+class Mine(SocketIOProviderClient):
+    def __init__(self):
+        {init}
+"""
+
+
+@pytest.mark.parametrize(
+    ("init", "sentence"),
+    [
+        ("pass", "Mine.__init__ does not call super().__init__() (mine.py:7)"),
+        ('super().__init__("other")', 'Mine calls itself "other", but the config calls it "thing"'),
+    ],
+)
+async def test_an_extension_that_is_a_provider_agrees_with_the_config(
+    tmp_path: Path, init: str, sentence: str
+) -> None:
+    line = extension_order(tmp_path)
+    (tmp_path / "mine.py").write_text(PROVIDING.format(init=init))
+    status, said = await outcome(line)
+
+    assert (status, len(said.splitlines())) == (78, 1), said
+    assert said.startswith(sentence)
+
+
 async def test_an_extension_in_the_place_of_a_class_is_told_apart(tmp_path: Path) -> None:
     extension_order(tmp_path)
     status, said = await outcome(order("mine.Mine", tmp_path))
@@ -429,6 +469,17 @@ class Thing(SocketIOProviderClient):
         1,
         "cannot make Thing: ConnectionRefusedError: the database is down (mine.py:5)",
     )
+
+
+async def test_a_slip_of_its_author_does_not(tmp_path: Path) -> None:
+    text = """
+class Thing(SocketIOProviderClient):
+    def __init__(self, **kwargs):
+        {}["key"]
+"""
+    status, said = await outcome(order("mine.Thing", write(tmp_path, mine=text)))
+
+    assert (status, said) == (78, "cannot make Thing: KeyError: 'key' (mine.py:5)")
 
 
 async def test_a_provider_whose_daemon_died_ends(hub: FakeHub, tmp_path: Path) -> None:

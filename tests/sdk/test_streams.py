@@ -345,7 +345,8 @@ async def test_an_item_that_is_not_json_ends_the_stream_and_closes_it(hub: FakeH
 
     assert items == [1]
     assert streams.closed.is_set()
-    assert end["error"]["message"] == 'item 1 of "odd" is not JSON: item is an object'
+    at = f"test_streams.py:{Streams.odd.__code__.co_firstlineno}"
+    assert end["error"]["message"] == f'item 1 of "odd" ({at}) is not JSON: item is an object'
 
 
 async def test_an_item_that_is_too_large_is_refused(hub: FakeHub) -> None:
