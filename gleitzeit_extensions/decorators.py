@@ -17,9 +17,9 @@ from gleitzeit_extensions.catalog import parts
 from gleitzeit_extensions.catalog.meta import FIRST_VERSION, ExtensionMeta
 from gleitzeit_extensions.catalog.parts import Head, Part
 from gleitzeit_extensions.exceptions import ExtensionValidationError
+from gleitzeit_extensions.tools import EVENT
 
 PARTS = "__gleitzeit_parts__"
-EVENT = "__gleitzeit_event__"
 
 Class = TypeVar("Class", bound=type)
 Method = TypeVar("Method", bound=Callable[..., Any])

@@ -26,7 +26,6 @@ LIFE = frozenset({"setup", "start", "stop", "health_check"})
 OF_AN_EXTENSION = frozenset({"get_models", "get_capabilities"})
 """What further belongs to the life of an extension, and cannot be called."""
 
-EVENT = "__gleitzeit_event__"
 SUBJECT = "__gleitzeit_subject__"
 IDEMPOTENT = "__gleitzeit_idempotent__"
 
@@ -138,7 +137,7 @@ def _methods(attribute: str, function: Callable[..., Any], cls: type, *, is_publ
     """The method under each name that it is called by."""
     tool = tools.told(function)
     names = [tool.name or attribute] if tool else [attribute] if is_public else []
-    event = getattr(function, EVENT, None)
+    event = getattr(function, tools.EVENT, None)
     for name in names if event is None else dict.fromkeys((*names, str(event))):
         yield _method(name, attribute, function, cls, tool.description if tool else "")
 

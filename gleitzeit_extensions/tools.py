@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 MARK = "__gleitzeit_tool__"
+EVENT = "__gleitzeit_event__"
+"""Where `@handler` keeps the name that a method is called by, too."""
 
 Anything = TypeVar("Anything")
 
