@@ -16,6 +16,24 @@ from gleitzeit_extensions.catalog.parts import Part
 US = "gleitzeit_extensions"
 HOMES = (US, f"{US}.decorators")
 """The modules that the decorators are imported from."""
+CHANGING = frozenset(
+    [
+        "append",
+        "extend",
+        "insert",
+        "remove",
+        "pop",
+        "clear",
+        "sort",
+        "reverse",
+        "add",
+        "discard",
+        "update",
+        "setdefault",
+        "popitem",
+    ]
+)
+"""Methods that change a list, a set or a mapping in place."""
 LARGEST = 4 * 1024 * 1024
 """Bytes of a module; nobody writes longer ones."""
 
@@ -177,9 +195,7 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 def _constants(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
     """The names that the module binds once, to a plain value."""
-    bound = Counter(
-        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    )
+    bound = Counter(name for node in ast.walk(tree) for name in _changed(node))
     for node in tree.body:
         match node:
             case (
@@ -188,6 +204,23 @@ def _constants(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
             ):
                 if bound[name] == 1 and _is_plain(value):
                     yield name, value
+
+
+def _changed(node: ast.AST) -> Iterator[str]:
+    """The names that it binds, unbinds, or whose value it changes in place."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+            yield name
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+        case ast.ExceptHandler(name=str(name)):
+            yield name
+        case ast.alias(name=name, asname=asname):
+            yield asname or name.partition(".")[0]
+        case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+            yield name
+        case ast.Attribute(value=ast.Name(id=name), attr=attr) if attr in CHANGING:
+            yield name
 
 
 def _is_plain(value: ast.expr) -> bool:

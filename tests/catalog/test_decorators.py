@@ -294,3 +294,21 @@ def test_the_import_costs_little_and_brings_nothing_heavy() -> None:
 
 def test_the_module_that_the_others_write_is_an_extension(tmp_path: Path) -> None:
     assert read(tmp_path, module("w")).name == "w"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "C.append('b')",
+        "C[0] = 'z'",
+        "del C[0]",
+        "from string import ascii_letters as C",
+        "def C(): ...",
+    ],
+)
+def test_a_constant_that_is_changed_is_none(tmp_path: Path, change: str) -> None:
+    head = "from gleitzeit_extensions.decorators import *\nC = ['a']"
+    code = f"{head}\n{change}\n@extension('w')\n@capability(*C)\nclass W: ...\n"
+    write(tmp_path, {"w.py": code})
+    with pytest.raises(source.Unreadable):
+        source.read(tmp_path / "w.py", tmp_path)
