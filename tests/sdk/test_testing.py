@@ -20,8 +20,6 @@ from gleitzeit_extensions.client import Client, Model, SyncClient
 from gleitzeit_extensions.connection import Refused
 from gleitzeit_extensions.exceptions import ExtensionServiceError
 from gleitzeit_extensions.testing import extension, served, serving
-from tests.docs.desk import desk
-from tests.docs.page import Reader, agree
 from tests.warm import ROOT
 
 PATIENCE = 10.0
@@ -369,10 +367,3 @@ def test_a_run_of_the_authors_comes_to_its_end() -> None:
         assert client.invoke("desk", "add", a=1, b=2) == 3
 
     assert tidy.is_tidied
-
-
-def test_the_page_tests_what_it_says(tmp_path: Path) -> None:
-    with desk(tmp_path) as sat_at:
-        for block, tried in Reader(sat_at).read((ROOT / "docs/testing.md").read_text()):
-            for command, said, shown in tried:
-                assert agree(said, shown), f"docs/testing.md:{block.line}: {command}\nshows:\n{shown}"
