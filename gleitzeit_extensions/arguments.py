@@ -53,11 +53,18 @@ class Arguments:
             ]
             raise CallError("invalid_request", f"{call}: {wrong}; it takes {', '.join(takes) or 'nothing'}")
         try:
+            return self.fitted(given)
+        except plain.Unfit as exc:
+            raise CallError("invalid_request", f"{call}: {exc}", {"parameter": exc.parameter}) from exc
+
+    def fitted(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The arguments as their hints want them, whatever their names; raises `Unfit`."""
+        try:
             return given | {
                 name: plain.fitted(hint, given[name]) for name, hint in self._hinted.items() if name in given
             }
         except plain.Unsure:
-            return self._converted(given, call)
+            return self._typed.convert(given)
 
     @cached_property
     def schema(self) -> Wire:
@@ -107,14 +114,6 @@ class Arguments:
             return {name: plain.schema(hint) for name, hint in self._hinted.items()}, {}
         except plain.Unsure:
             return self._typed.schemas()
-
-    def _converted(self, given: dict[str, Any], call: str) -> dict[str, Any]:
-        from gleitzeit_extensions.schemas import Unfit
-
-        try:
-            return self._typed.convert(given)
-        except Unfit as exc:
-            raise CallError("invalid_request", f"{call}: {exc}", {"parameter": exc.parameter}) from exc
 
     def _wrong_names(self, given: dict[str, Any]) -> str | None:
         for name in given:

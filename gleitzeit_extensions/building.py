@@ -10,11 +10,12 @@ import inspect
 from difflib import get_close_matches
 from typing import Any
 
-from gleitzeit_extensions import authors
+from gleitzeit_extensions import authors, settings
 from gleitzeit_extensions.authors import Misconfigured
 from gleitzeit_extensions.context import LAUNCH, Launch
 from gleitzeit_extensions.failures import own_words
 from gleitzeit_extensions.methods import CalledAlike
+from gleitzeit_extensions.plain import Unfit
 from gleitzeit_extensions.registration import methods_of
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
 
@@ -71,7 +72,7 @@ def check_names(provider: SocketIOProviderClient) -> None:
         raise Misconfigured(f"cannot make {type(provider).__name__}: {exc}") from exc
 
 
-def _keywords(cls: type, config: dict[str, Any], launch: Launch) -> dict[str, Any]:
+def _keywords(cls: type[SocketIOProviderClient], config: dict[str, Any], launch: Launch) -> dict[str, Any]:
     """What the constructor is called with."""
     parameters = inspect.signature(cls).parameters
     takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
@@ -85,6 +86,8 @@ def _keywords(cls: type, config: dict[str, Any], launch: Launch) -> dict[str, An
         keywords["server_url"] = launch.server_url
     where = authors.definition(cls)
     at = f" ({where})" if where else ""
+    if cls.checks_config:
+        named, takes_any = set(settings.names(cls)), False
     for key in keywords:
         if key not in named and not takes_any:
             near = get_close_matches(key, named, n=1)
@@ -94,7 +97,15 @@ def _keywords(cls: type, config: dict[str, Any], launch: Launch) -> dict[str, An
     for name, one in parameters.items():
         if name in named and one.default is one.empty and name not in keywords:
             raise Misconfigured(f"cannot make {cls.__name__}: config.{name} is required{at}")
-    return keywords
+    return _fitted(cls, keywords, at) if cls.checks_config else keywords
+
+
+def _fitted(cls: type, keywords: dict[str, Any], at: str) -> dict[str, Any]:
+    """The keywords as the hints want them. What does not fit is not shown: it may be a secret."""
+    try:
+        return settings.fitted(cls, keywords)
+    except Unfit as exc:
+        raise Misconfigured(f"config.{exc.wanted}{at}") from exc
 
 
 def _at(error: BaseException, cls: type, roots: list[str]) -> str:

@@ -20,6 +20,16 @@ SCALARS: dict[type, str] = {
 }
 
 
+class Unfit(ValueError):
+    """A value that its hint does not allow; the text is a clause: `a must be a number, not "five"`."""
+
+    def __init__(self, parameter: str, wanted: str, given: str | None = None) -> None:
+        super().__init__(wanted if given is None else f"{wanted}, not {given}")
+        self.parameter = parameter
+        self.wanted = wanted
+        """The clause without the value, which may be a secret."""
+
+
 class Unsure(Exception):
     """Only pydantic knows."""
 

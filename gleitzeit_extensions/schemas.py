@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from pydantic_core import ErrorDetails
 
+from gleitzeit_extensions.plain import Unfit
 from gleitzeit_extensions.protocol import Wire
 
 LONGEST_SHOWN = 40
@@ -36,14 +37,6 @@ NOUNS = {
 
 SHOULD = "Input should be "
 _INPUT: JsonSchemaMode = "validation"
-
-
-class Unfit(ValueError):
-    """A value that its hint does not allow; the text is a clause: `a must be a number, not "five"`."""
-
-    def __init__(self, clause: str, parameter: str) -> None:
-        super().__init__(clause)
-        self.parameter = parameter
 
 
 class Typed:
@@ -112,10 +105,10 @@ def _unfit(parameter: str, errors: list[ErrorDetails]) -> Unfit:
     if NOUNS["float"] in wanted and NOUNS["int"] in wanted:
         wanted.remove(NOUNS["int"])
     if first["type"] == "missing":
-        return Unfit(f"{path} is missing", parameter)
+        return Unfit(parameter, f"{path} is missing")
     if None in wanted:
-        return Unfit(f"{path}: {first['msg'].removeprefix('Value error, ')}", parameter)
-    return Unfit(f"{path} must be {' or '.join(map(str, wanted))}, not {shown(first['input'])}", parameter)
+        return Unfit(parameter, f"{path}: {first['msg'].removeprefix('Value error, ')}")
+    return Unfit(parameter, f"{path} must be {' or '.join(map(str, wanted))}", shown(first["input"]))
 
 
 def _wanted(error: ErrorDetails) -> str | None:

@@ -35,6 +35,9 @@ class SocketIOProviderClient:
     __link: Link | None = None
     __why_not_ready: str | None = None
 
+    checks_config: bool = False
+    """Whether `config:` may have only what the constructor names, of the types that it hints."""
+
     discovery_interval: float = 300.0
     """Seconds between two looks for models with `auto_discover_models`; 0: only the one at the start."""
 

@@ -263,6 +263,36 @@ async def test_a_config_key_that_the_constructor_cannot_take_is_named(tmp_path: 
     assert said == f"config.timeuot: Thing does not take it {hint}"
 
 
+CHECKED = """
+class Base(SocketIOProviderClient):
+    checks_config = True
+    def __init__(self, timeout: float = 3, **kwargs):
+        super().__init__(**kwargs)
+        self.timeout = timeout
+class Thing(Base):
+    def __init__(self, api_key: str = "", sizes: list[int] | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.sizes = sizes
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"timeuot": 5}, "config.timeuot: Thing does not take it (did you mean timeout?); it takes "),
+        ({"timeout": "soon"}, "config.timeout must be a number (mine.py:9)"),
+        ({"sizes": [1, "x"]}, "config.sizes[1] must be a whole number (mine.py:9)"),
+        ({"api_key": ["hidden"]}, "config.api_key must be a string (mine.py:9)"),
+    ],
+)
+async def test_a_class_that_checks_its_config_needs_no_code_for_it(
+    tmp_path: Path, config: dict[str, object], sentence: str
+) -> None:
+    said = await refused(tmp_path, CHECKED, config=config)
+    assert said.startswith(sentence)
+    assert "hidden" not in said
+
+
 async def test_a_key_that_the_class_sets_itself_is_told(tmp_path: Path) -> None:
     text = """
 class Thing(SocketIOProviderClient):
