@@ -5,10 +5,10 @@ pip := $(py) -m pip install --quiet --no-input --disable-pip-version-check
 packages := gleitzeitd gleitzeitctl gleitzeit_extensions providers
 javascript := tests/protocol/node_modules/.package-lock.json
 
-.PHONY: help install run test stress check format docs bench pin clean
+.PHONY: help install run test test-services stress check format docs bench pin clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 install: .venv/installed $(javascript) ## set up .venv with everything pinned and hashed, and what the tests need
 
@@ -26,14 +26,25 @@ $(javascript): tests/protocol/package-lock.json .venv/installed
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/protocol
 	@touch $@
 
+# Servers and clients in Python that the providers are tried with; no developer's environment should hold them.
+build/services/installed: tests/services/requirements.txt
+	@echo "setting up build/services"
+	@tools/venv build/services
+	@build/services/bin/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 run: .venv/installed ## run the daemon on etc/providers.yaml until Ctrl-C
 	@$(py) tools/foreground.py $(py) -m gleitzeitctl serve --provider-config etc/providers.yaml
 
 # What is compiled once is not compiled again by every process that the tests start.
-test stress: export PYTHONDONTWRITEBYTECODE =
+test test-services stress: export PYTHONDONTWRITEBYTECODE =
 
 test: install ## run the tests; ARGS="-k crash" picks some
 	$(py) -m pytest -n 4 $(ARGS)
+
+test-services: install build/services/installed ## the providers against real servers, which it installs
+	@tools/servers
+	$(py) -m pytest tests/services $(ARGS)
 
 stress: install ## the long storms; ARGS="--share 0.05" shortens the longest
 	$(py) -m pytest $(ARGS) tests/stress
@@ -59,6 +70,8 @@ pin: ## write requirements.txt anew from pyproject.toml; ARGS=--upgrade takes th
 	@build/pin/bin/python -m pip install --quiet --no-input uv
 	@build/pin/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make pin" \
 		--extra dev --output-file requirements.txt $(ARGS) pyproject.toml
+	@build/pin/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make pin" \
+		--output-file tests/services/requirements.txt $(ARGS) tests/services/requirements.in
 
 clean: ## remove everything that make made
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/.peers tests/protocol/node_modules

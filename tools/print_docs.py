@@ -1,6 +1,7 @@
 """Prints into the docs what the code knows better; `make docs` writes, a test compares.
 
-A block stands between `<!-- printed: NAME -->` and `<!-- end -->`; some files are printed as a whole.
+A block stands between `<!-- printed: NAME -->` and `<!-- end -->`; some have a second name, of what they are
+about. Some files are printed as a whole.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from gleitzeitd.config.reference import keys
 from gleitzeitd.config.template import template
 from gleitzeitd.control.metrics import METRICS
 from gleitzeitd.core.process import MEANING
+from tools import print_providers
 from tools.print_life import endings, ways
 
 ROOT = Path(__file__).resolve().parent.parent
-_BLOCK = re.compile(r"(<!-- printed: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- printed: (\w+)(?: (\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -65,12 +67,19 @@ def settings(definition: str) -> str:
 PRINTERS: dict[str, Callable[[], str]] = {
     "states": states,
     "ways": lambda: table(("from", "when", "to", "and"), ways()),
+    "providers": lambda: table(("provider", "", "methods", "needs the extra"), print_providers.overview()),
     "endings": lambda: table(("what ended", "to", "and"), endings()),
     "codes": codes,
     "metrics": metrics,
     "global_keys": lambda: settings("Global"),
     "provider_keys": lambda: settings("Provider"),
 }
+ABOUT: dict[str, Callable[[str], str]] = {
+    "block": print_providers.block,
+    "settings": lambda name: table(("key", "what it is", "default", ""), print_providers.settings_of(name)),
+    "methods": lambda name: "".join(print_providers.methods_of(name)),
+}
+"""What is printed about a provider that comes along."""
 FILES: dict[Path, Callable[[], str]] = {
     json_schema.SHIPPED: json_schema.text,
     manifest_keys.SHIPPED: manifest_keys.text,
@@ -82,11 +91,16 @@ FILES: dict[Path, Callable[[], str]] = {
 
 def printed(text: str) -> str:
     """The text with each of its blocks as the code has it now."""
-    return _BLOCK.sub(lambda block: block[1] + PRINTERS[block[2]]() + block[3], text)
+
+    def print_block(block: re.Match[str]) -> str:
+        opening, name, about, end = block.groups()
+        return opening + (ABOUT[name](about) if about else PRINTERS[name]()) + end
+
+    return _BLOCK.sub(print_block, text)
 
 
 def pages() -> list[Path]:
-    return sorted((ROOT / "docs").rglob("*.md"))
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def main() -> int:

@@ -1,11 +1,16 @@
-"""The file that `config create` writes: two providers that run, and every key with its default."""
+"""The file that `config create` writes: two providers that run, those that need something, and every key."""
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 from gleitzeitd.config.reference import Key, keys
+
+_BUILT_IN = Path(__file__).with_name("built_in.yaml")
+_MODULE = re.compile(r"^  class: providers\.(\w+)\.", re.MULTILINE)
 
 WIDTH = 110
 COLUMN = 40
@@ -31,6 +36,11 @@ providers:
     class: providers.echo_provider.EchoProvider
     description: A language model that says what it is told, word by word
 
+  # The others that come along. Each needs something: a key, a server or a package (`pip install
+  # 'gleitzeitd[all]'` has them all). Take away the "# " before those lines that are to be.
+  #
+"""
+_ALL_KEYS = """\
   # All that a provider may have: its default, or an example where it has none. It takes one of `class`,
   # `extension` and `command`, and a check has the keys of its kind.
   #
@@ -86,7 +96,19 @@ def template(schema: str | None = None) -> str:
         for line in _lines(key, key.default or common.get(key.path) or EXAMPLES.get(".".join(key.path)))
     )
     modeline = f"# yaml-language-server: $schema={schema}\n" if schema else ""
-    return modeline + _HEAD + told + _PROVIDERS + shown
+    others = "".join(textwrap.indent(f"{text}\n", "  # ", lambda line: True) for text in built_in().values())
+    return modeline + _HEAD + told + _PROVIDERS + _bare(others) + _ALL_KEYS + shown
+
+
+def built_in() -> dict[str, str]:
+    """Of each provider that comes along the name of its module, and its block, which begins at column 0."""
+    blocks = re.split(r"^(?=[a-z]\w*:$)", _BUILT_IN.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    return {_MODULE.findall(block)[0]: block.strip() + "\n" for block in blocks}
+
+
+def _bare(text: str) -> str:
+    """Without spaces at the ends of lines."""
+    return re.sub(r" +$", "", text, flags=re.MULTILINE)
 
 
 def _lines(key: Key, value: str | None) -> Iterator[str]:

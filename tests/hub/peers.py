@@ -70,6 +70,7 @@ class Site:
             auth={"proto": proto, "token": token},
             namespaces=[namespace],
             transports=["websocket"],
+            wait_timeout=10,
         )
         return peer
 
