@@ -81,6 +81,24 @@ def duration(seconds: float | None) -> str:
     return " ".join(parts[:2])
 
 
+def percent(share: float | None) -> str:
+    """`12%` of one processor; what is little has a decimal."""
+    if share is None:
+        return ""
+    return f"{100 * share:.1f}%" if share < 0.0995 else f"{100 * share:.0f}%"
+
+
+def size(number: float | None) -> str:
+    """`41 MiB`; what has one digit has a decimal, too."""
+    if number is None:
+        return ""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < 1024 or unit == "GiB":
+            break
+        number /= 1024
+    return f"{number:.1f} {unit}" if number < 9.95 and unit != "B" else f"{number:.0f} {unit}"
+
+
 def print_anything() -> None:
     """What the terminal's encoding lacks is printed as an escape, instead of being an error."""
     if isinstance(sys.stdout, io.TextIOWrapper):

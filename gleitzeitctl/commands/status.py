@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gleitzeitctl.render import duration, note, table
+from gleitzeitctl.render import duration, note, percent, size, table
 from gleitzeitctl.session import Session
 
-COLUMNS = ("NAME", "STATE", "PID", "UPTIME", "RESTARTS", "CALLS", "WHY")
+COLUMNS = ("NAME", "STATE", "PID", "UPTIME", "RESTARTS", "CPU", "MEMORY", "CALLS", "WHY")
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="NAME...", help="Providers or instances; else all.")
 ]
@@ -70,6 +70,8 @@ def _row(instance: dict[str, Any]) -> tuple[object, ...]:
         instance["pid"],
         duration(instance["uptime"]),
         instance["restarts"],
+        percent(instance["cpu"]),
+        size(instance["memory"]),
         instance["in_flight"],
         _why(instance),
     )

@@ -35,6 +35,7 @@ from gleitzeitd.hub.access.keeper import Keeper
 from gleitzeitd.hub.access.refusals import refused
 from gleitzeitd.hub.server import Hub
 from gleitzeitd.processes.supervisor import Supervisor
+from gleitzeitd.processes.usage import Usages
 
 log = structlog.get_logger("gleitzeitd")
 RESERVE = 16
@@ -61,6 +62,7 @@ class Control:
         self._supervisor = supervisor
         self._hub = hub
         self._about = about
+        self._usages = Usages()
         self._reload = reload
         self._calls = CallRoutes(hub)
         self._tokens = TokenRoutes(keeper)
@@ -140,6 +142,9 @@ class Control:
                 if all(name not in (view["name"], view["provider"]) for view in found):
                     self._hub.registry.demand(name)  # Says what is wrong with the name.
             found = [view for view in found if view["name"] in names or view["provider"] in names]
+        else:
+            self._usages.forget_all_but(view["pid"] for view in found)
+        found = [view | self._used(view["pid"]) for view in found]
         about = self._about
         daemon = {
             "version": VERSION,
@@ -156,6 +161,13 @@ class Control:
             "hub": about.hub,
         }
         return web.json_response({"daemon": daemon, "instances": found})
+
+    def _used(self, pid: int | None) -> dict[str, float | None]:
+        """What a process and its descendants use; null where there is none, or it is elsewhere."""
+        used = self._usages.of(pid) if pid is not None else None
+        if used is None:
+            return {"cpu": None, "memory": None}
+        return {"cpu": round(used.cpu, 4), "memory": used.memory}
 
     def _demand_running(self) -> None:
         if self._about.state != "running":

@@ -61,8 +61,10 @@ def test_a_command_that_runs(daemon: House) -> None:
     view = daemon.view("sleeper")
 
     assert view["uptime"] > 0
+    assert 0 <= view["cpu"] < 1
+    assert view["memory"] > 100_000
     assert Path(f"/proc/{view['pid']}/cmdline").read_bytes() == b"sleep\0001000\0"
-    assert {**view, "uptime": 0, "pid": 0} == {
+    assert {**view, "uptime": 0, "pid": 0, "cpu": 0, "memory": 0} == {
         "name": "sleeper",
         "provider": "sleeper",
         "type": "tool",
@@ -74,6 +76,8 @@ def test_a_command_that_runs(daemon: House) -> None:
         "restarts": 0,
         "generation": 1,
         "in_flight": 0,
+        "cpu": 0,
+        "memory": 0,
         "health": None,
         "reason": "",
         "next_in": None,
@@ -93,6 +97,7 @@ def test_what_was_given_up_says_why_and_has_no_process(daemon: House) -> None:
 
     assert (view["state"], view["reason"]) == ("FATAL", "exited with 78")
     assert (view["ready"], view["pid"], view["uptime"], view["next_in"]) == (False, None, None, None)
+    assert (view["cpu"], view["memory"]) == (None, None)
 
 
 def test_what_waits_for_another_try_says_when(daemon: House) -> None:

@@ -29,6 +29,8 @@ CALCULATOR = {
     "restarts": 0,
     "generation": 1,
     "in_flight": 2,
+    "cpu": 0.034,
+    "memory": 43_000_000,
     "health": "healthy",
     "reason": "",
     "next_in": None,
@@ -43,6 +45,8 @@ OPENAI = CALCULATOR | {
     "uptime": None,
     "restarts": 7,
     "in_flight": 0,
+    "cpu": None,
+    "memory": None,
     "health": None,
     "reason": "exited with 1",
     "next_in": 4.2,
@@ -63,9 +67,9 @@ def test_status_shows_all_and_ends_well_when_the_daemon_answers(daemon: FakeDaem
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "NAME        STATE    PID   UPTIME  RESTARTS  CALLS  WHY",
-        "calculator  RUNNING  4711  3m 12s  0         2",
-        "openai      BACKOFF  -     -       7         0      exited with 1; next attempt in 4s",
+        "NAME        STATE    PID   UPTIME  RESTARTS  CPU   MEMORY  CALLS  WHY",
+        "calculator  RUNNING  4711  3m 12s  0         3.4%  41 MiB  2",
+        "openai      BACKOFF  -     -       7         -     -       0      exited with 1; next attempt in 4s",
     ]
     assert daemon.requests == [Request("GET", "/v1/status")]
 

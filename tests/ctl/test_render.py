@@ -7,7 +7,7 @@ import os
 import pytest
 
 from gleitzeitctl import render
-from gleitzeitctl.render import duration, flat, paint, table
+from gleitzeitctl.render import duration, flat, paint, percent, size, table
 
 HOME = os.terminal_size((20, 24))
 
@@ -36,6 +36,28 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_duration_is_its_two_largest_units(seconds: float | None, said: str) -> None:
     assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(None, ""), (0.0, "0.0%"), (0.0994, "9.9%"), (0.0996, "10%"), (1.5, "150%")]
+)
+def test_a_share_of_a_processor_is_a_percentage(share: float | None, said: str) -> None:
+    assert percent(share) == said
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (None, ""),
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (41 * 2**20, "41 MiB"),
+        (3 * 2**40, "3072 GiB"),
+    ],
+)
+def test_a_size_has_the_unit_that_is_read_best(number: float | None, said: str) -> None:
+    assert size(number) == said
 
 
 def test_a_cell_cannot_move_the_cursor() -> None:
