@@ -1,0 +1,151 @@
+"""Commands that a config allows: what callers may put into them, and running one without a shell."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from gleitzeit_extensions import CallError, InvalidRequest
+
+COMMANDER = Path(__file__).with_name("commander.py")
+LONGEST_ARGUMENT = 100_000
+"""Bytes; the kernel takes 128 KiB (MAX_ARG_STRLEN, execve(2))."""
+ENDED_WITHIN = 10.0
+"""Seconds that the end of a command may take; then it is left to the daemon."""
+INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+class Refused(InvalidRequest):
+    """A command that is not allowed, or not like this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What may be run: `{name}` in a word stands for what the caller gives."""
+
+    name: str
+    words: tuple[str, ...]
+
+    @classmethod
+    def read(cls, name: str, words: Sequence[str]) -> Command:
+        """Raises ValueError for one that cannot run."""
+        if not words or not words[0]:
+            raise ValueError(
+                f'config.commands.{name} is empty: write a list, such as [df, -h, --, "{{path}}"]'
+            )
+        if _PLACE.search(words[0]):
+            raise ValueError(f"config.commands.{name}: the program is fixed, and cannot be {words[0]}")
+        if shutil.which(words[0]) is None:
+            raise ValueError(f"config.commands.{name}: there is no program {words[0]}")
+        return cls(name, tuple(words))
+
+    @property
+    def parameters(self) -> list[str]:
+        return list(dict.fromkeys(place for word in self.words for place in _PLACE.findall(word)))
+
+    def argv(self, given: Mapping[str, str | int | float]) -> list[str]:
+        """The words with what was given in them. Each stays one word, and none becomes an option."""
+        if set(given) != set(self.parameters):
+            takes = ", ".join(self.parameters) or "no arguments"
+            raise Refused(f'"{self.name}" takes {takes}, not {", ".join(given) or "none"}')
+        values = {name: _as_text(name, value) for name, value in given.items()}
+        argv: list[str] = []
+        for word in self.words:
+            made = _PLACE.sub(lambda place: values[place[1]], word)
+            if made.startswith("-") and not word.startswith("-") and "--" not in argv:
+                raise Refused(f'an argument of "{self.name}" begins with -, which would make it an option')
+            argv.append(made)
+        return argv
+
+
+def _as_text(name: str, value: str | int | float) -> str:
+    text = str(value)
+    try:
+        size = len(os.fsencode(text))
+    except UnicodeEncodeError as exc:
+        raise Refused(f"{name} holds half a character") from exc
+    if "\0" in text or size > LONGEST_ARGUMENT:
+        raise Refused(f"{name} has a zero byte, or more than {LONGEST_ARGUMENT:,} bytes")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A command on its way."""
+
+    process: asyncio.subprocess.Process
+    report: int
+
+    async def ended(self) -> dict[str, int]:
+        """`{exit_code}` or `{signal}`. Raises CallError for one that could not be run."""
+        await self.process.wait()
+        told = json.loads(os.read(self.report, 1000) or b"{}")
+        if "error" in told:
+            raise CallError("provider_error", f"the command cannot be run: {told['error']}")
+        if "signal" in told:
+            return {"signal": told["signal"]}
+        if "exit" in told:
+            return {"exit_code": told["exit"]}
+        raise CallError("provider_error", "the command was killed together with what watches over it")
+
+
+@asynccontextmanager
+async def running(
+    argv: Sequence[str], environment: Mapping[str, str], cwd: str | None, limits: Mapping[str, int]
+) -> AsyncIterator[Running]:
+    """The command; at the end of the block nothing of it is left, whatever it started."""
+    theirs, ours = os.pipe()
+    report, reports = os.pipe()
+    try:
+        process = await _spawn(argv, environment, cwd, limits, (theirs, reports))
+    except BaseException:
+        os.close(ours)
+        os.close(report)
+        raise
+    finally:
+        os.close(theirs)
+        os.close(reports)
+    try:
+        yield Running(process, report)
+    finally:
+        os.close(ours)
+        with anyio.CancelScope(shield=True), anyio.move_on_after(ENDED_WITHIN):
+            await process.wait()
+        os.close(report)
+
+
+async def _spawn(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    cwd: str | None,
+    limits: Mapping[str, int],
+    descriptors: tuple[int, int],
+) -> asyncio.subprocess.Process:
+    watcher = [sys.executable, "-IS", str(COMMANDER), *map(str, descriptors), json.dumps(dict(limits))]
+    try:
+        return await asyncio.create_subprocess_exec(
+            *watcher,
+            *argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=dict(environment),
+            cwd=cwd,
+            # A signal to the provider's group is not for the command: it ends by its lifeline.
+            start_new_session=True,
+            pass_fds=descriptors,
+        )
+    except OSError as exc:
+        raise CallError("provider_error", f"the command cannot be run: {exc.strerror}") from exc
