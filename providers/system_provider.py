@@ -16,7 +16,7 @@ from gleitzeit_extensions import (
     current_call,
     idempotent,
 )
-from providers.commands import INHERITED, Command, Running, running
+from providers.system_commands import INHERITED, Command, Running, running
 
 Item = dict[str, Any]
 Given = dict[str, str | int | float]

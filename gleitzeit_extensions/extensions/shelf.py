@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from gleitzeit_extensions.catalog.meta import Found, Style
@@ -43,6 +45,8 @@ class Shelf:
         if mistakes := [one.sentence for one in self.troubles if one.name == name]:
             sentence = f'"{name}" cannot be loaded: {"; ".join(mistakes)}'
             raise ExtensionValidationError(name, sentence, mistakes)
+        if built_in := _come_along().get(name):
+            return built_in
         near = get_close_matches(name, self.found, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         looked, there = ", ".join(map(str, self.looked_in)), ", ".join(self.found) or "none"
@@ -70,6 +74,14 @@ class Shelf:
             troubles.append(Trouble(sentence, name))
         single = {name: one for name, (one, *_) in by_name.items() if name not in doubled}
         return cls(single, tuple(troubles), tuple(places))
+
+
+@cache
+def _come_along() -> dict[str, Found]:
+    """The extensions of the package `providers`, for who has none of that name."""
+    package = find_spec("providers")
+    places = (package and package.submodule_search_locations) or ()
+    return dict(survey(Path(place, "extensions") for place in places).found)
 
 
 def _seen(path: Path, home: Path) -> list[Found]:

@@ -178,7 +178,7 @@ in_session = child(SLEEP)
 away = child("import os; os.setsid(); " + SLEEP)
 # its own parent ends, so that nobody's it is
 orphan = child("import os; os.environ.clear(); pid = os.fork(); "
-               "pid and (print(pid, flush=True), os._exit(0)); os.setsid(); " + SLEEP)
+               "pid and (print(pid, flush=True), os._exit(0)); os.setsid(); import time; time.sleep(1000)")
 for one in (in_session, away):
     one.stdout.readline()
 print(in_session.pid, away.pid, int(orphan.stdout.readline()), flush=True)

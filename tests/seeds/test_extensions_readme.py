@@ -175,6 +175,23 @@ async def test_e2_basic_usage() -> None:
     assert other.list_loaded()["openai"].instance is not openai
 
 
+@pytest.mark.anyio
+async def test_e2_runs_where_no_extension_was_written(tmp_path: Path) -> None:
+    cluster, manager = create_cluster_with_extensions(
+        search_paths=[str(tmp_path / "nowhere")],
+        extensions=["openai", "claude"],
+        extension_configs={
+            "openai": {"api_key": "your-openai-key"},
+            "claude": {"api_key": "your-claude-key"},
+        },
+    )
+    await manager.start_all_extensions()
+    assert cluster.extension_manager is manager
+    assert set(manager.list_loaded()) == {"openai", "claude"}
+    assert manager.find_extension_for_model("gpt-4") == "openai"
+    await manager.stop_all_extensions()
+
+
 def test_e3_a_decorated_class_with_extension_outermost_or_anywhere() -> None:
     def answers() -> type:
         class Answers:

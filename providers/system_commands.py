@@ -17,7 +17,7 @@ import anyio
 
 from gleitzeit_extensions import CallError, InvalidRequest
 
-COMMANDER = Path(__file__).with_name("commander.py")
+COMMANDER = Path(__file__).with_name("system_commander.py")
 LONGEST_ARGUMENT = 100_000
 """Bytes; the kernel takes 128 KiB (MAX_ARG_STRLEN, execve(2))."""
 ENDED_WITHIN = 10.0

@@ -1,4 +1,4 @@
-"""Runs one command under limits, and leaves nothing of it: `commander.py LIFELINE REPORT LIMITS ARGV...`.
+"""Runs one command under limits, and leaves nothing of it: `system_commander.py LIFELINE REPORT LIMITS ARGV...`.
 
 It is a process of its own between a provider and a command, and adopts whatever the command starts and loses
 (PR_SET_CHILD_SUBREAPER, prctl(2)), in whatever session. LIFELINE is the descriptor of a pipe: once its other
