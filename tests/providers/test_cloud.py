@@ -1,0 +1,227 @@
+"""The object store: in memory and in a directory. `tests/services` has the same for S3."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from gleitzeit_extensions import CallError, InvalidRequest, Unavailable
+from providers import cloud_provider
+from providers.cloud_provider import ObjectStoreProvider
+from tests.providers.fuzz import Call, answered, calls
+
+pytestmark = pytest.mark.anyio
+
+Make = Callable[..., ObjectStoreProvider]
+
+
+@pytest.fixture(params=["memory", "file"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    """Makes a store that may be written, in memory or in a directory."""
+    url = "memory:///" if request.param == "memory" else f"file://{tmp_path}"
+    return lambda **more: ObjectStoreProvider(url=url, name="store", **{"read_only": False, **more})
+
+
+async def test_what_is_written_is_read_whole_or_in_part(make: Make) -> None:
+    store = make()
+    done = await store.invoke("put", path="a/b.txt", text="Grüße")
+    assert (done["path"], done["size"]) == ("a/b.txt", 7)
+
+    whole = await store.invoke("get", path="a/b.txt")
+    assert (whole["text"], whole["size"], whole["truncated"]) == ("Grüße", 7, False)
+    assert whole["etag"] == done["etag"] == (await store.invoke("head", path="a/b.txt"))["etag"]
+    part = await store.invoke("get", path="a/b.txt", start=1, length=3)
+    assert (part["text"], part["start"], part["truncated"]) == ("rü", 1, True)
+    end = await store.invoke("get", path="a/b.txt", start=6, encoding="base64")
+    assert (base64.b64decode(end["base64"]), end["truncated"]) == (b"e", False)
+    beyond = await store.invoke("get", path="a/b.txt", start=7)
+    assert (beyond["text"], beyond["truncated"]) == ("", False)
+
+
+async def test_more_than_is_allowed_is_neither_given_nor_taken(make: Make) -> None:
+    store = make(max_bytes=10)
+    with pytest.raises(CallError, match="this has 11 bytes: `max_bytes` is 10") as told:
+        await store.invoke("put", path="x", text="x" * 11)
+    assert told.value.code == "too_large"
+    await make(max_bytes=100).invoke("put", path="x", text="0123456789ABC")
+    if store._url.startswith("file"):
+        got = await store.invoke("get", path="x")
+        assert (got["text"], got["truncated"]) == ("0123456789", True)
+
+
+async def test_an_object_is_streamed_in_pieces_without_a_broken_character(make: Make) -> None:
+    store = make()
+    text = "ü" * 300_000
+    await store.invoke("put", path="big", text=text)
+    items = [item async for item in store.stream("big", encoding="text")]
+    assert "".join(item["text"] for item in items) == text
+    assert [item["done"] for item in items[-2:]] == [False, True]
+    raw = [item async for item in store.stream("big", start=599_998)]
+    assert base64.b64decode(raw[0]["base64"]) == "ü".encode()
+    assert raw[-1] == {"base64": "", "offset": 600_000, "done": True}
+
+
+async def test_pages_of_a_list_follow_one_another(make: Make) -> None:
+    store = make()
+    paths = ["a-b", "a/b/c", "a/b/d", "a/z", "b", "ab/c"]
+    for path in paths:
+        await store.invoke("put", path=path, text=path)
+
+    seen: list[str] = []
+    after = ""
+    while after is not None:
+        page = await store.invoke("list", limit=2, after=after)
+        seen += [one["path"] for one in page["objects"]]
+        after = page["next"]
+    assert seen == sorted(paths)
+    below = await store.invoke("list", prefix="a/b")
+    assert [one["path"] for one in below["objects"]] == ["a/b/c", "a/b/d"]
+    assert below["objects"][0]["size"] == 5
+    direct = await store.invoke("folders", prefix="a")
+    assert (direct["folders"], [one["path"] for one in direct["objects"]]) == (["a/b"], ["a/z"])
+
+
+async def test_objects_are_moved_copied_and_removed(make: Make) -> None:
+    store = make()
+    await store.invoke("put", path="a", text="1")
+    await store.invoke("copy", source="a", target="b")
+    await store.invoke("move", source="a", target="c")
+    assert [one["path"] for one in (await store.invoke("list"))["objects"]] == ["b", "c"]
+    with pytest.raises(CallError) as taken:
+        await store.invoke("copy", source="b", target="c")
+    assert taken.value.code == "conflict"
+    await store.invoke("delete", path="b")
+    with pytest.raises(InvalidRequest, match=r"there is no such object: Object at location .*b"):
+        await store.invoke("get", path="b")
+    with pytest.raises(InvalidRequest, match="there is no such object"):
+        await store.invoke("copy", source="nowhere", target="d")
+
+
+async def test_one_that_is_there_or_was_changed_is_a_conflict() -> None:
+    store = ObjectStoreProvider(url="memory:///", read_only=False, name="store")
+    first = await store.invoke("put", path="x", text="1", create=True)
+    for condition in ({"create": True}, {"if_match": '"other"'}):
+        with pytest.raises(CallError) as told:
+            await store.invoke("put", path="x", text="2", **condition)
+        assert told.value.code == "conflict"
+    await store.invoke("put", path="x", text="3", if_match=first["etag"])
+    assert (await store.invoke("get", path="x"))["text"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("put", {"path": "x", "text": "1"}),
+        ("delete", {"path": "x"}),
+        ("copy", {"source": "x", "target": "y"}),
+        ("move", {"source": "x", "target": "y"}),
+        ("presign", {"path": "x", "method": "PUT"}),
+    ],
+)
+async def test_nothing_is_written_unless_that_is_allowed(method: str, arguments: dict[str, Any]) -> None:
+    store = ObjectStoreProvider(url="memory:///", name="store")
+    with pytest.raises(InvalidRequest, match='"store" may only read: `read_only: false`'):
+        await store.invoke(method, **arguments)
+
+
+OUTSIDE = ["../secret", "a/../../secret", "/../secret", "link", "folder/secret", "dangling"]
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+async def test_no_path_leads_out_of_a_directory(path: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hidden")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to("../secret")
+    (root / "folder").symlink_to("..")
+    (root / "dangling").symlink_to(tmp_path / "new")
+    store = ObjectStoreProvider(url=f"file://{root}", read_only=False, name="store")
+
+    for method, arguments in [
+        ("get", {"path": path}),
+        ("head", {"path": path}),
+        ("put", {"path": path, "text": "x"}),
+        ("delete", {"path": path}),
+        ("copy", {"source": path, "target": "mine"}),
+        ("move", {"source": "other", "target": path}),
+    ]:
+        with pytest.raises(InvalidRequest, match="leads out of"):
+            await store.invoke(method, **arguments)
+    with pytest.raises(InvalidRequest, match="leads out of"):
+        async for _ in store.stream(path):
+            pass
+    assert (await store.invoke("list"))["objects"] == []
+    assert await store.invoke("folders") == {"folders": [], "objects": []}
+    assert (tmp_path / "secret").read_text() == "hidden"
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("path", ["a//b", "a/./b", "a\0b", ""])
+async def test_what_is_no_path_is_refused(path: str, make: Make) -> None:
+    with pytest.raises(CallError):
+        await make().invoke("get", path=path)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"url": "http://host/x"}, r"begins with one of s3://"),
+        ({"url": "/srv"}, r"begins with one of s3://"),
+        ({"url": "file:///nowhere/at/all"}, "there is no directory /nowhere/at/all"),
+        ({"url": "memory:///", "options": {"region": "x"}}, "memory:// takes none"),
+        ({"url": "s3://b", "options": {"nonsense": "a-secret-value"}}, "nonsense"),
+        ({"url": "az://container"}, "Account must be specified"),
+    ],
+)
+def test_a_config_that_cannot_be_is_told_without_its_secrets(config: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words) as told:
+        ObjectStoreProvider(name="store", **config)
+    assert "a-secret-value" not in str(told.value)
+
+
+async def test_a_store_that_is_down_is_unavailable_and_degrades_the_health(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cloud_provider, "HEALTH_WITHIN", 0.5)
+    options = {
+        "access_key_id": "AKIAEXAMPLE",
+        "secret_access_key": "hidden-secret",
+        "endpoint": "http://127.0.0.1:9",
+        "region": "us-east-1",
+    }
+    store = ObjectStoreProvider(url="s3://bucket", options=options, timeout=5, name="store")
+    with pytest.raises(Unavailable, match=r"no store at http://127\.0\.0\.1:9: ") as told:
+        await store.invoke("get", path="x")
+    health = await store.get_health_status()
+    assert (health["healthy"], health["status"]) == (True, "degraded")
+    assert "hidden" not in told.value.message + health["reason"]
+    signed = await store.invoke("presign", path="x y", expires=60)
+    assert signed["url"].startswith("http://127.0.0.1:9/bucket/x%20y?")
+    assert "hidden" not in signed["url"]
+    for expires in (0, 700_000):
+        with pytest.raises(InvalidRequest, match="expires is 1 to"):
+            await store.invoke("presign", path="x", expires=expires)
+
+
+async def test_what_has_no_url_cannot_be_signed(make: Make) -> None:
+    with pytest.raises(InvalidRequest, match="has no URLs that could be signed"):
+        await make().invoke("presign", path="x")
+
+
+async def test_a_health_that_is_good_is_told(make: Make) -> None:
+    assert await make().get_health_status() == {"healthy": True}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(call=calls(ObjectStoreProvider, words=["a", "a/b", "link", "text"]))
+async def test_whatever_it_is_asked_it_answers_or_refuses(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir(exist_ok=True)
+    store = ObjectStoreProvider(url=f"file://{tmp_path}/a", read_only=False, name="store")
+    await answered(store, call)
+    assert os.listdir(tmp_path) == ["a"]
