@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from gleitzeit_extensions import (
     CallError,
@@ -48,7 +50,12 @@ class Upstream:
         if not base_url.startswith(("http://", "https://")):
             raise ValueError(f'the URL of {title} begins with http:// or https://, unlike "{base_url:.100}"')
         self.title, self.base_url = title, base_url.rstrip("/")
+        self._place = re.sub("//[^/]*@", "//", self.base_url)  # without a password that is in it
         self._headers = dict(headers or {})
+        for name, value in self._headers.items():
+            if not (name + value).isprintable():
+                raise ValueError(f'the header "{name:.50}" of {title} is more than one line of text')
+        self._secrets = [*self._headers.values(), urlsplit(base_url).password or ""]
         # Opened at the first request: a constructor has to be quick and may run outside of a loop.
         self._session: aiohttp.ClientSession | None = None
 
@@ -74,9 +81,9 @@ class Upstream:
                     raise self._refusal(answer, await _beginning(answer))
                 yield answer
         except TimeoutError as exc:
-            raise Unavailable(f"{self.title} at {self.base_url} did not answer in time") from exc
+            raise Unavailable(f"{self.title} at {self._place} did not answer in time") from exc
         except (aiohttp.ClientError, ConnectionError) as exc:
-            raise Unavailable(self._without_keys(f"no {self.title} at {self.base_url}: {exc}")) from exc
+            raise Unavailable(self.without_keys(f"no {self.title} at {self._place}: {exc}")) from exc
 
     async def json(self, method: str, path: str, body: Any = None, within: float | None = None) -> Any:
         """Its answer as JSON."""
@@ -103,16 +110,30 @@ class Upstream:
         if rest:
             yield bytes(rest)
 
+    async def events(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        """The data of server-sent events as they come."""
+        data: list[bytes] = []
+        async for line in self.lines(answer):
+            if line.startswith(b"data:"):
+                data.append(line[5:].removeprefix(b" "))
+                if sum(map(len, data)) > LONGEST_LINE:
+                    raise self.failed(f"sent an event of more than {LONGEST_LINE:,} bytes")
+            elif not line and data:
+                yield b"\n".join(data)
+                data.clear()
+        if data:  # servers have been seen to leave out the last empty line
+            yield b"\n".join(data)
+
     def parsed(self, data: bytes) -> Any:
         try:
             return json.loads(data)
         except (ValueError, RecursionError) as exc:
-            begins = self._without_keys(data[:80].decode(errors="replace"))
+            begins = self.without_keys(data[:80].decode(errors="replace"))
             raise self.failed(f"answered what is not JSON: {begins!r}") from exc
 
     def failed(self, what: str) -> CallError:
         """An answer that cannot be used; another instance would hardly get a better one."""
-        return CallError("provider_error", self._without_keys(f"{self.title} at {self.base_url} {what}"))
+        return CallError("provider_error", self.without_keys(f"{self.title} at {self._place} {what}"))
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -129,7 +150,7 @@ class Upstream:
         return self._session
 
     def _refusal(self, answer: aiohttp.ClientResponse, text: str) -> CallError:
-        said = self._without_keys(f"{self.title} answered {answer.status}: {text or answer.reason}")
+        said = self.without_keys(f"{self.title} answered {answer.status}: {text or answer.reason}")
         match answer.status:
             case 401 | 403:
                 return CallError("provider_error", f"{said} (is its key right?)")
@@ -144,8 +165,9 @@ class Upstream:
                 return ContextTooLong(said) if is_long else InvalidRequest(said)
         return self.failed(f"answered {answer.status}, which is no answer: is its URL right?")
 
-    def _without_keys(self, text: str) -> str:
-        for value in self._headers.values():
+    def without_keys(self, text: str) -> str:
+        """A text of the server's, which may have repeated what it was sent."""
+        for value in self._secrets:
             for secret in {value, value.rpartition(" ")[2]}:
                 if len(secret) >= 6:
                     text = text.replace(secret, "********")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,14 +21,19 @@ NOBODY = 2**22 + 1
 
 @contextmanager
 def running(script: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that has come as far as printing a line."""
+    """A process that has come as far as printing a line; at the end it is killed, with what it started."""
     with subprocess.Popen(
-        [sys.executable, "-ISc", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-ISc", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 BUSY = "print(flush=True)\nwhile True: pass"
