@@ -16,6 +16,7 @@ from gleitzeit_extensions.current import CURRENT
 from gleitzeit_extensions.frames import Encoded
 from gleitzeit_extensions.methods import Method
 from gleitzeit_extensions.models import takes_model, with_model
+from gleitzeit_extensions.offered import Offered
 from gleitzeit_extensions.protocol import CANCEL_GRACE, MAX_FRAME, WINDOW, CallError, Wire
 from gleitzeit_extensions.registration import methods_of
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
@@ -138,10 +139,6 @@ class Calls:
     async def _run(self, call: Call) -> Encoded | None:
         if call.verdict is not None:
             raise call.verdict
-        for name in ARGUMENTS_OF_INVOKE:
-            if name in call.args:
-                sentence = f'an argument cannot be called "{name}": invoke({name}, ...) has it already'
-                raise CallError("invalid_request", sentence)
         try:
             async with asyncio.timeout(call.patience) as limit:
                 return await (self._stream(call) if call.stream else self._result(call))
@@ -151,15 +148,22 @@ class Calls:
             raise CallError("deadline_exceeded", f'"{call.method}" did not end before its deadline') from exc
 
     async def _result(self, call: Call) -> Encoded:
+        chosen = methods_of(self._provider).get(call.method)
+        result = await (chosen.call(call.args) if isinstance(chosen, Offered) else self._invoked(call))
+        what = f'the result of "{call.method}"{_at(chosen)}'
+        return frames.encoded({"id": call.id, "ok": True, "result": result}, "result", what, self.limit)
+
+    async def _invoked(self, call: Call) -> Any:
+        _free_of_ours(call.args)
         is_taken = bool(call.about.model) and takes_model(self._provider, call.method)
         args = with_model(call.args, call.about.model, is_taken)
-        result = await threads.call(self._provider.invoke, call.method, **args)
-        what = f'the result of "{call.method}"{_at(methods_of(self._provider).get(call.method))}'
-        return frames.encoded({"id": call.id, "ok": True, "result": result}, "result", what, self.limit)
+        return await threads.call(self._provider.invoke, call.method, **args)
 
     async def _stream(self, call: Call) -> None:
         known = methods_of(self._provider)
         chosen = known.get(call.method)
+        if not isinstance(chosen, Offered):
+            _free_of_ours(call.args)
         at = _at(chosen if chosen and chosen.streams else known.get("stream"))
         async with (
             outlet.opened(call, self.limit, self._send, at) as out,
@@ -186,6 +190,13 @@ class Calls:
             await self._send("result", {"id": call.id, "ok": False, "error": error})
         else:
             await self._send("result", result)
+
+
+def _free_of_ours(args: dict[str, Any]) -> None:
+    for name in ARGUMENTS_OF_INVOKE:
+        if name in args:
+            sentence = f'an argument cannot be called "{name}": invoke({name}, ...) has it already'
+            raise CallError("invalid_request", sentence)
 
 
 def _at(method: Method | None) -> str:

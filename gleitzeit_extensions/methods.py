@@ -28,6 +28,7 @@ OF_AN_EXTENSION = frozenset({"get_models", "get_capabilities"})
 
 SUBJECT = "__gleitzeit_subject__"
 IDEMPOTENT = "__gleitzeit_idempotent__"
+OFFERED = "__gleitzeit_offered__"
 
 Anything = TypeVar("Anything")
 
@@ -97,6 +98,9 @@ def subject_of(provider: object) -> Any:
 
 def methods_of(provider: object, base: type) -> dict[str, Method]:
     """What can be called of a provider, whose class inherits from `base`, by its names."""
+    offered: dict[str, Method] | None = getattr(provider, OFFERED, None)
+    if offered is not None:
+        return offered
     subject = subject_of(provider)
     return public_methods(type(subject), base if subject is provider else object)
 

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from gleitzeit_extensions import threads
 from gleitzeit_extensions.context import LAUNCH, Launch
-from gleitzeit_extensions.methods import UnknownMethod, methods_of, subject_of
+from gleitzeit_extensions.methods import OFFERED, Method, UnknownMethod, methods_of, subject_of
+from gleitzeit_extensions.offered import Offered
 from gleitzeit_extensions.protocol import CallError
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class SocketIOProviderClient:
         known, subject = methods_of(self, SocketIOProviderClient), subject_of(self)
         if method not in known:
             raise UnknownMethod(self.name, method, list(known))
+        if isinstance(offered := known[method], Offered):
+            return await offered.call(kwargs)
         if known[method].streams:
             raise CallError(
                 "invalid_request", f'"{method}" of "{self.name}" gives a stream: call it with stream'
@@ -166,6 +169,11 @@ class SocketIOProviderClient:
 
     async def update_capabilities(self, capabilities: Iterable[str]) -> None:
         self.capabilities = list(capabilities)
+
+    async def update_methods(self, methods: Iterable[Method]) -> None:
+        """Have these methods from now on, instead of all that the class declares, and tell the hub."""
+        setattr(self, OFFERED, {method.name: method for method in methods})
+        self.__tell()
 
     async def connect(self) -> None:
         """Connect and register once, or raise; `run()` does this for you, again and again."""

@@ -9,6 +9,7 @@ from typing import Any
 from gleitzeit_extensions import threads
 from gleitzeit_extensions.methods import UnknownMethod, subject_of
 from gleitzeit_extensions.models import with_model
+from gleitzeit_extensions.offered import Offered
 from gleitzeit_extensions.protocol import CallError
 from gleitzeit_extensions.registration import is_closed, methods_of
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
@@ -31,6 +32,8 @@ async def opened(
 async def _start(provider: SocketIOProviderClient, name: str, args: dict[str, Any], model: str) -> Any:
     known = methods_of(provider)
     chosen = known.get(name)
+    if isinstance(chosen, Offered):
+        return chosen.follow(args)
     if chosen is not None and chosen.streams and name != "stream":
         args = chosen.checked(provider.name, with_model(args, model, chosen.accepts("model")))
         return await threads.call(getattr(subject_of(provider), chosen.attribute), **args)
@@ -40,7 +43,7 @@ async def _start(provider: SocketIOProviderClient, name: str, args: dict[str, An
         sentence = f'"{name}" of "{provider.name}" gives one answer, not a stream: call it without stream'
         raise CallError("invalid_request", sentence)
     stream = known.get("stream")
-    if stream is None:
+    if stream is None or isinstance(stream, Offered):
         kind = type(subject_of(provider)).__name__
         sentence = f'"{provider.name}" does not stream: its class {kind} has no stream()'
         raise CallError("not_found.method", sentence)
