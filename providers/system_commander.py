@@ -1,9 +1,12 @@
-"""Runs one command under limits, and leaves nothing of it: `system_commander.py LIFELINE REPORT LIMITS ARGV...`.
+"""Runs one command under limits, and leaves nothing of it.
+
+    system_commander.py LIFELINE REPORT LIMITS ARGV...
 
 It is a process of its own between a provider and a command, and adopts whatever the command starts and loses
 (PR_SET_CHILD_SUBREAPER, prctl(2)), in whatever session. LIFELINE is the descriptor of a pipe: once its other
 end is closed, be it because the provider was killed, all of the command is killed. To the descriptor REPORT
-it writes how the command ended: `{"exit": 0}`, `{"signal": 9}` or `{"error": "No such file or directory"}`.
+it writes how the command ended, when nothing of it is left: `{"exit": 0}`, `{"signal": 9}`,
+`{"error": "No such file or directory"}`, or `{}` when nobody wanted to know any more.
 
 It needs the standard library alone.
 """
@@ -22,25 +25,28 @@ import time
 CLEARED_WITHIN = 5.0
 """Seconds after which what cannot be killed, such as one in an endless system call, is left to the daemon."""
 
-_SUBREAPER = 36  # linux/prctl.h
+_DEATH_SIGNAL = 1  # linux/prctl.h
+_SUBREAPER = 36
 
 
 def main() -> None:
     lifeline, report, limits, argv = int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4:]
-    if ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0):
+    prctl = ctypes.CDLL(None).prctl
+    if prctl(_SUBREAPER, 1, 0, 0, 0):
         raise OSError("prctl(PR_SET_CHILD_SUBREAPER)")
     for fd in (lifeline, report):
         os.set_inheritable(fd, False)
     failed, tells = os.pipe()
     pid = os.fork()
     if pid == 0:
+        # Should this process be killed, the command goes, too; what is left the daemon finds by its mark.
+        prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
         become(argv, limits, tells)
     os.close(tells)
     why = os.read(failed, 200).decode(errors="replace")
     status = ended(pid, lifeline)
     clear()
-    if said := {"error": why} if why else status:
-        os.write(report, json.dumps(said).encode())
+    os.write(report, json.dumps({"error": why} if why else status).encode())
 
 
 def become(argv: list[str], limits: dict[str, int], tells: int) -> None:
@@ -56,14 +62,14 @@ def become(argv: list[str], limits: dict[str, int], tells: int) -> None:
     os._exit(127)
 
 
-def ended(pid: int, lifeline: int) -> dict[str, int] | None:
-    """How it ended; None when nobody wants to know any more."""
+def ended(pid: int, lifeline: int) -> dict[str, int]:
+    """How it ended; empty when nobody wants to know any more."""
     process = os.pidfd_open(pid)
     poll = select.poll()
     poll.register(process, select.POLLIN)
     poll.register(lifeline, 0)  # its other end is never written to: only a hang-up counts
     if process not in [fd for fd, _ in poll.poll()]:
-        return None
+        return {}
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return {"exit": code} if code >= 0 else {"signal": -code}
 

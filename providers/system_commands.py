@@ -22,7 +22,9 @@ LONGEST_ARGUMENT = 100_000
 """Bytes; the kernel takes 128 KiB (MAX_ARG_STRLEN, execve(2))."""
 ENDED_WITHIN = 10.0
 """Seconds that the end of a command may take; then it is left to the daemon."""
-INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "GLEITZEIT_INSTANCE")
+"""Variables of the provider's that a command has; by the last one, which is no secret, the daemon finds
+what might be left of it."""
 
 _PLACE = re.compile(r"\{(\w+)\}")
 
@@ -81,31 +83,57 @@ def _as_text(name: str, value: str | int | float) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
+class Late(Exception):
+    """It took longer than it may."""
+
+
+@dataclass(slots=True)
 class Running:
     """A command on its way."""
 
     process: asyncio.subprocess.Process
     report: int
+    lifeline: int
+    """As long as this descriptor is open, it may live; -1 when it is closed."""
+    is_late: bool = False
+    _told: bytes | None = None
+
+    async def told(self) -> bytes:
+        """What is said once nothing of the command is left; empty when its watcher was killed."""
+        if self._told is None:
+            await anyio.wait_readable(self.report)
+            self._told = os.read(self.report, 1000)
+        return self._told
 
     async def ended(self) -> dict[str, int]:
-        """`{exit_code}` or `{signal}`. Raises CallError for one that could not be run."""
-        await self.process.wait()
-        told = json.loads(os.read(self.report, 1000) or b"{}")
+        """`{exit_code}` or `{signal}`. Raises Late, and CallError for one that could not be run."""
+        told = json.loads(await self.told() or b"{}")
         if "error" in told:
             raise CallError("provider_error", f"the command cannot be run: {told['error']}")
         if "signal" in told:
             return {"signal": told["signal"]}
         if "exit" in told:
             return {"exit_code": told["exit"]}
+        if self.is_late:
+            raise Late
         raise CallError("provider_error", "the command was killed together with what watches over it")
+
+    def end(self, *, is_late: bool = False) -> None:
+        """Have it killed, with all that it started."""
+        if self.lifeline >= 0:
+            os.close(self.lifeline)
+            self.lifeline, self.is_late = -1, is_late
 
 
 @asynccontextmanager
 async def running(
-    argv: Sequence[str], environment: Mapping[str, str], cwd: str | None, limits: Mapping[str, int]
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    cwd: str | None,
+    limits: Mapping[str, int],
+    seconds: float,
 ) -> AsyncIterator[Running]:
-    """The command; at the end of the block nothing of it is left, whatever it started."""
+    """The command, for so many seconds; at the end of the block nothing is left of it and what it started."""
     theirs, ours = os.pipe()
     report, reports = os.pipe()
     try:
@@ -117,12 +145,22 @@ async def running(
     finally:
         os.close(theirs)
         os.close(reports)
+    it = Running(process, report, ours)
+    # No scope around the block, which may be that of a stream: its reader has a task of its own, which a
+    # timeout would cancel while it does something else.
+    timer = asyncio.get_running_loop().call_later(seconds, lambda: it.end(is_late=True))
     try:
-        yield Running(process, report)
+        yield it
     finally:
-        os.close(ours)
+        timer.cancel()
+        it.end()
         with anyio.CancelScope(shield=True), anyio.move_on_after(ENDED_WITHIN):
-            await process.wait()
+            # asyncio tells nobody of its end as long as something that it printed is unread.
+            if await it.told():
+                await process.communicate()
+            else:
+                # Somebody may hold its pipes for ever. There is no other way to let go of ours.
+                vars(process)["_transport"].close()
         os.close(report)
 
 

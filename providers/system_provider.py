@@ -16,13 +16,15 @@ from gleitzeit_extensions import (
     current_call,
     idempotent,
 )
-from providers.system_commands import INHERITED, Command, Running, running
+from providers.system_commands import INHERITED, Command, Late, Running, running
 
 Item = dict[str, Any]
 Given = dict[str, str | int | float]
 PIECE = 64 * 1024
 """Bytes that are read at once."""
 MOST_PROCESSES = 1000
+LATE = 0.5
+"""Seconds in which is read what a command printed whose watcher was killed."""
 
 
 class SystemProvider(SocketIOProviderClient):
@@ -183,18 +185,13 @@ class SystemProvider(SocketIOProviderClient):
         left = call.seconds_left if call else None
         seconds = self._timeout if left is None else min(self._timeout, left)
         try:
-            async with (
-                asyncio.timeout(seconds) as limit,
-                running(argv, self._environment, self._cwd, self._limits) as it,
-            ):
+            async with running(argv, self._environment, self._cwd, self._limits, seconds) as it:
                 feeding = asyncio.ensure_future(_feed(it, stdin))
                 try:
                     yield it
                 finally:
                     feeding.cancel()
-        except TimeoutError as exc:
-            if not limit.expired():
-                raise
+        except Late as exc:
             sentence = f'"{name}" took longer than {seconds:g} s, and was ended with all that it started'
             raise CallError("deadline_exceeded", sentence) from exc
 
@@ -216,23 +213,31 @@ async def _output(it: Running) -> AsyncGenerator[tuple[str, bytes]]:
             await pieces.put((name, data))
         await pieces.put((name, b""))
 
+    async def give_up() -> None:
+        """Its watcher was killed: somebody may have its output for ever."""
+        if not await it.told():
+            await asyncio.sleep(LATE)
+            await pieces.put(("", b""))
+
     assert it.process.stdout is not None
     assert it.process.stderr is not None
     readers = [
         asyncio.ensure_future(read("stdout", it.process.stdout)),
         asyncio.ensure_future(read("stderr", it.process.stderr)),
+        asyncio.ensure_future(give_up()),
     ]
     try:
-        left = len(readers)
+        left = 2
         while left:
             name, data = await pieces.get()
             if data:
                 yield name, data
             else:
-                left -= 1
+                left -= 1 if name else left
     finally:
         for reader in readers:
             reader.cancel()
+        await asyncio.wait(readers)
 
 
 def _processes(name: str) -> list[Item]:

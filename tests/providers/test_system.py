@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 
 from gleitzeit_extensions import CallError, InvalidRequest
 from gleitzeit_extensions.testing import serving
+from providers.system_commands import ENDED_WITHIN
 from providers.system_provider import SystemProvider
 from tests.house import eventually
 from tests.providers.fuzz import Call, answered, calls
@@ -227,6 +228,54 @@ async def test_a_stream_ends_with_how_the_command_did() -> None:
         got = [item async for item in items]
     assert "".join(item["text"] for item in got) == "x" * 10
     assert got[-1] == {"stream": "stdout", "text": "", "done": True, "exit_code": 0, "truncated": True}
+
+
+FLOOD = "import os; print(os.getpid(), flush=True)\nwhile True: print('x' * 100_000)"
+
+
+async def test_a_slow_reader_of_a_stream_is_told_that_the_time_is_over() -> None:
+    it = provider(commands=python(FLOOD), timeout=1.0, max_output=2**40)
+    async with aclosing(it.stream("it")) as items:  # type: ignore[type-var]
+        pid = int((await anext(items))["text"].split()[0])
+        await asyncio.to_thread(eventually, lambda: is_gone(pid))
+        with pytest.raises(CallError, match="took longer than 1 s"):
+            async for _ in items:
+                pass
+
+
+async def test_who_leaves_in_a_flood_is_rid_of_it_at_once() -> None:
+    it = provider(commands=python(FLOOD), max_output=2**40)
+    async with asyncio.timeout(ENDED_WITHIN / 2):
+        async with aclosing(it.stream("it")) as items:  # type: ignore[type-var]
+            pid = int((await anext(items))["text"].split()[0])
+    assert is_gone(pid)
+
+
+WATCHED = """
+import os, subprocess, time
+away = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+print(os.getpid(), away.pid, flush=True)
+os.kill(os.getppid(), 9)
+time.sleep(1000)
+"""
+
+
+async def test_a_command_whose_watcher_was_killed_ends_too_and_its_call_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it started is left to the daemon, which finds it by its mark."""
+    monkeypatch.setenv("GLEITZEIT_INSTANCE", "its:mark")
+    it = provider(commands=python(WATCHED))
+    async with asyncio.timeout(ENDED_WITHIN / 2), aclosing(it.stream("it")) as items:  # type: ignore[type-var]
+        pid, away = map(int, (await anext(items))["text"].split())
+        left = psutil.Process(away)
+        try:
+            with pytest.raises(CallError, match="killed together with what watches over it"):
+                await anext(items)
+            assert left.environ()["GLEITZEIT_INSTANCE"] == "its:mark"
+            await asyncio.to_thread(eventually, lambda: is_gone(pid))
+        finally:
+            left.kill()
 
 
 PROVIDER = """
