@@ -16,8 +16,9 @@ Item = dict[str, Any]
 
 
 class OllamaProvider(SocketIOProviderClient):
-    """Local models. `keep_alive` is how long one stays in memory after a call: `5m`, 0, or -1 for ever."""
+    """The models of an Ollama server, on this machine or another."""
 
+    checks_config = True
     discovery_interval = 60.0
 
     def __init__(
@@ -27,7 +28,14 @@ class OllamaProvider(SocketIOProviderClient):
         keep_alive: str | float | None = None,
         **kwargs: Any,
     ) -> None:
-        """`default_model` answers calls that name none; unless given, the first one that was discovered."""
+        """Nothing is asked before the first call.
+
+        Args:
+            url: Where the server is.
+            default_model: Answers calls that name none; unless given, the first one that was discovered.
+            keep_alive: How long a model stays in memory after a call: `5m`, 0, or -1 for ever; unless given,
+                as long as the server keeps it.
+        """
         kwargs.setdefault("provider_type", "llm")
         kwargs.setdefault("capabilities", ["text", "chat", "streaming", "embeddings"])
         kwargs.setdefault("description", "Local models of an Ollama server")
@@ -222,7 +230,7 @@ class OllamaProvider(SocketIOProviderClient):
                     if not isinstance(piece, dict):
                         raise self._ollama.failed(f"sent a line that is no object in answer to {path}")
                     if "error" in piece:
-                        raise Unavailable(f"Ollama: {piece['error']}"[:2000])
+                        raise _broke_off(str(piece["error"]), body["model"])
                     yield piece
         except InvalidRequest as exc:
             raise _with_a_way_out(exc, body["model"]) from exc
@@ -243,7 +251,16 @@ def _ending(answer: Item, body: Item) -> Item:
     return {"model": answer.get("model") or body["model"], "usage": usage, "finish_reason": finish}
 
 
-def _with_a_way_out(refused: InvalidRequest, model: str) -> InvalidRequest:
+def _with_a_way_out(refused: InvalidRequest, model: str) -> CallError:
     if "not found" not in refused.message:
         return refused
-    return InvalidRequest(f'{refused.message}: `pull` with model "{model}" fetches it')
+    return CallError("not_found.model", f'{refused.message}: `pull` with model "{model}" fetches it')
+
+
+def _broke_off(why: str, model: str) -> CallError:
+    """An error in the middle of an answer: a model that nobody has, or a server that failed."""
+    if "file does not exist" in why or "not found" in why:
+        return CallError(
+            "not_found.model", f'Ollama: there is no model "{model}" to be fetched: {why}'[:2000]
+        )
+    return Unavailable(f"Ollama: {why}"[:2000])

@@ -3,110 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import HealthCheck, given, settings
 
-from gleitzeit_extensions import CallError, InvalidRequest, RateLimited, Unavailable
+from gleitzeit_extensions import CallError, Unavailable
 from gleitzeit_extensions.testing import serving
 from providers import upstream
 from providers.ollama_provider import OllamaProvider
+from tests.providers.fuzz import Call, answered, calls
+from tests.providers.ollama_server import FakeOllama
 
 pytestmark = pytest.mark.anyio
 
-
-class FakeOllama:
-    """Knows the model `small`; a model with another name says how it fails."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
-        self.left = asyncio.Event()
-
-    async def tags(self, request: web.Request) -> web.Response:
-        return web.json_response({"models": [{"name": "small", "model": "small"}]})
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
-        self.asked.append(body)
-        match body["model"]:
-            case "none":
-                return web.json_response({"error": 'model "none" not found'}, status=404)
-            case "busy":
-                return web.json_response({"error": "slow down"}, status=429, headers={"Retry-After": "7"})
-            case "garbage":
-                return web.Response(body=b"\xff<html>\n")
-            case "list":
-                return web.json_response([1])
-        if request.path == "/api/embed":
-            return web.json_response({"model": "small", "embeddings": [[0.5]], "prompt_eval_count": 1})
-        return await self._said(request, body)
-
-    async def _said(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        end = {
-            "model": body["model"],
-            "done": True,
-            "done_reason": "stop",
-            "prompt_eval_count": 3,
-            "eval_count": 2,
-        }
-        if not body.get("stream", True):
-            return web.json_response({**end, **_word(request, "Hi all")})
-        response = web.StreamResponse()
-        await response.prepare(request)
-        if body["model"] == "huge":
-            await response.write(b"x" * 200_000)
-        await response.write(_line({"model": body["model"], "done": False, **_word(request, "Hi ")}))
-        match body["model"]:
-            case "dies":
-                assert request.transport
-                request.transport.abort()
-                return response
-            case "slow":
-                try:
-                    while True:
-                        await asyncio.sleep(0.01)
-                        await response.write(_line({"model": "slow", "done": False, **_word(request, ".")}))
-                finally:
-                    self.left.set()
-            case "fails":
-                await response.write(_line({"error": "out of memory"}))
-            case "ends":
-                pass
-            case _:
-                await response.write(_line({**end, **_word(request, "all")}))
-        return response
-
-    async def pull(self, request: web.Request) -> web.Response:
-        lines: list[dict[str, Any]] = [
-            {"status": "pulling", "digest": "d", "total": 9, "completed": 4},
-            {"status": "success"},
-        ]
-        return web.Response(body=b"".join([_line(line) for line in lines]))
-
-
-def _word(request: web.Request, text: str) -> dict[str, Any]:
-    if request.path == "/api/chat":
-        return {"message": {"role": "assistant", "content": text, "thinking": "hm"}}
-    return {"response": text}
-
-
-def _line(item: dict[str, Any]) -> bytes:
-    return json.dumps(item).encode() + b"\n"
+ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
 async def ollama() -> AsyncIterator[tuple[FakeOllama, OllamaProvider]]:
-    fake, app = FakeOllama(), web.Application()
-    app.router.add_get("/api/tags", fake.tags)
-    app.router.add_get("/api/ps", fake.tags)
-    app.router.add_post("/api/pull", fake.pull)
-    for path in ("generate", "chat", "embed", "show"):
-        app.router.add_post(f"/api/{path}", fake.answer)
-    runner = web.AppRunner(app, handler_cancellation=True)
+    fake = FakeOllama()
+    runner = web.AppRunner(fake.app(), handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -139,7 +62,8 @@ async def test_chat_embed_pull_and_discovery() -> None:
     assert said["message"] == {"role": "assistant", "content": "Hi all", "thinking": "hm"}
     assert fake.asked[0]["tools"] == tools
     assert vectors["embeddings"] == [[0.5]]
-    assert [item["done"] for item in progress] == [False, True]
+    assert [item["done"] for item in progress] == [False, False, True]
+    assert progress[1] == {"status": "pulling d", "done": False, "digest": "d", "total": 9, "completed": 4}
     assert provider.models == ["small"]
     assert health == {"healthy": True, "metrics": {"models": 1}}
 
@@ -155,19 +79,23 @@ async def test_a_stream_ends_with_its_usage(args: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "kind", "words"),
+    ("model", "code", "words"),
     [
-        ("none", InvalidRequest, '`pull` with model "none" fetches it'),
-        ("busy", RateLimited, "slow down"),
-        ("garbage", CallError, "not JSON"),
-        ("list", CallError, "no object"),
+        ("none", "not_found.model", '`pull` with model "none" fetches it'),
+        ("busy", "rate_limited", "slow down"),
+        ("garbage", "provider_error", "not JSON"),
+        ("list", "provider_error", "no object"),
+        ("long", "context_too_long", "exceeds the context length"),
+        ("secret", "provider_error", "is its key right"),
+        ("moved", "provider_error", "is its URL right"),
     ],
 )
-async def test_a_refusal_is_told_by_its_class(model: str, kind: type[CallError], words: str) -> None:
+async def test_a_refusal_is_told_by_its_class(model: str, code: str, words: str) -> None:
     async with ollama() as (_, provider):
-        with pytest.raises(kind, match=words) as told:
+        with pytest.raises(CallError, match=words) as told:
             await provider.invoke("generate", prompt="Hi", model=model)
 
+    assert told.value.code == code
     assert told.value.detail == ({"retry_after": 7.0} if model == "busy" else {})
 
 
@@ -209,3 +137,66 @@ async def test_a_server_that_is_down_is_unavailable_and_degrades_the_health() ->
 def test_a_url_that_is_none_is_refused_at_the_start() -> None:
     with pytest.raises(ValueError, match="write it like"):
         OllamaProvider("localhost", name="ollama")
+
+
+async def test_what_a_server_has_and_runs_is_told() -> None:
+    async with ollama() as (_, provider):
+        shown = await provider.invoke("show", model="small")
+        running = await provider.invoke("running")
+        for wanted in (provider.invoke("show", model="other"), _all(provider.pull("other"))):
+            with pytest.raises(CallError, match="other") as told:
+                await wanted
+            assert told.value.code == "not_found.model"
+
+    assert (shown["license"], shown["capabilities"]) == ("MIT", ["completion"])
+    assert [(one["name"], one["size_vram"]) for one in running] == [("small", 9)]
+
+
+async def test_a_call_ends_at_its_deadline_whatever_the_server_does() -> None:
+    async with ollama() as (_, provider), serving(provider) as client:
+        with pytest.raises(CallError) as told:
+            await client.with_options(timeout=0.3).invoke("ollama", "generate", prompt="Hi", model="hangs")
+        assert told.value.code == "deadline_exceeded"
+
+
+async def test_a_server_that_is_killed_under_calls_is_unavailable_until_it_is_back() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    provider = OllamaProvider(f"http://127.0.0.1:{port}", name="ollama")
+
+    async def started() -> asyncio.subprocess.Process:
+        argv = [sys.executable, "-m", "tests.providers.ollama_server", str(port)]
+        process = await asyncio.create_subprocess_exec(*argv, cwd=ROOT)
+        async with asyncio.timeout(20):
+            while "status" in await provider.get_health_status():  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+        return process
+
+    process = await started()
+    try:
+        stream = aiter(provider.stream("Hi", model="slow"))
+        await anext(stream)
+        hanging = asyncio.ensure_future(provider.invoke("generate", prompt="Hi", model="hangs"))
+        await asyncio.sleep(0)
+        process.kill()
+        for waiting in (hanging, _all(stream)):
+            with pytest.raises(Unavailable):
+                await asyncio.wait_for(waiting, 10)
+        await process.wait()
+        process = await started()
+        assert (await provider.invoke("generate", prompt="Hi", model="small"))["text"] == "Hi all"
+    finally:
+        process.kill()
+        await process.wait()
+        await provider.on_disconnected()
+
+
+async def _all(items: AsyncIterator[Any]) -> list[Any]:
+    return [item async for item in items]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(call=calls(OllamaProvider, words=["small", "user", "busy", "json"]))
+async def test_whatever_it_is_asked_it_answers_or_refuses(call: Call) -> None:
+    async with ollama() as (_, provider):
+        await answered(provider, call)

@@ -1,0 +1,221 @@
+"""Anthropic's Claude models, by its own client library."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from importlib.util import find_spec
+from typing import Any
+
+from gleitzeit_extensions import (
+    CallError,
+    ContentFiltered,
+    InvalidRequest,
+    RateLimited,
+    SocketIOProviderClient,
+    Unavailable,
+    idempotent,
+)
+from providers import anthropic_shapes as shapes
+from providers.anthropic_api import AnthropicAPI
+from providers.openai_shapes import Item, word
+from providers.upstream import HEALTH_WITHIN
+
+ANTHROPIC = "https://api.anthropic.com"
+
+
+class AnthropicProvider(SocketIOProviderClient):
+    """Anthropic's Claude models, asked as those of the other providers are."""
+
+    checks_config = True
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str = ANTHROPIC,
+        default_model: str = "",
+        max_tokens: int = 4096,
+        **kwargs: Any,
+    ) -> None:
+        """Nothing is asked, and no package is loaded, before the first call.
+
+        Args:
+            api_key: The key, as `${ANTHROPIC_API_KEY}`. The variable itself is never looked at.
+            base_url: Where the API is, without its `/v1`: a proxy of yours, or a server with the same API.
+            default_model: Answers calls that name no model.
+            max_tokens: How long an answer may be where the call does not say, which the API must be told.
+        """
+        kwargs.setdefault("provider_type", "llm")
+        kwargs.setdefault("capabilities", ["text", "chat", "streaming", "tools"])
+        kwargs.setdefault("description", "Anthropic's Claude models")
+        super().__init__(**kwargs)
+        if find_spec("anthropic") is None:
+            raise ImportError("needs the package anthropic: pip install 'gleitzeitd[anthropic]'")
+        if not api_key.strip():
+            raise ValueError("api_key is missing: Anthropic answers nobody without one")
+        if max_tokens < 1:
+            raise ValueError("max_tokens is 1 or more")
+        self._api = AnthropicAPI(base_url.rstrip("/"), api_key.strip())
+        self._default, self._max_tokens = default_model, max_tokens
+
+    @idempotent
+    async def generate(
+        self,
+        prompt: str,
+        model: str | None = None,
+        system: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        options: Item | None = None,
+    ) -> Item:
+        """What a model makes of a prompt: `{text, model, usage, finish_reason}`.
+
+        Args:
+            prompt: what it is asked
+            system: how it is to answer
+            max_tokens: how long the answer may be
+            options: whatever else the API knows, such as top_p, stop_sequences, thinking
+        """
+        asked = [{"role": "user", "content": prompt}]
+        said = await self.chat(asked, model, system, None, max_tokens, temperature, options)
+        return {"text": said.pop("message")["content"], **said}
+
+    @idempotent
+    async def chat(
+        self,
+        messages: list[Item],
+        model: str | None = None,
+        system: str | None = None,
+        tools: list[Item] | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        options: Item | None = None,
+    ) -> Item:
+        """The next message of a conversation: `{message, model, usage, finish_reason}`.
+
+        Args:
+            messages: each has a role and content, in the shape of the other providers or in Anthropic's own;
+                send an answer's message back as it came, with its `blocks`
+            system: how it is to answer; messages with the role `system` are added to it
+            tools: functions that the model may ask for, in `message.tool_calls`, and tools of Anthropic's own
+            max_tokens: how long the answer may be
+            options: whatever else the API knows, such as tool_choice, thinking, top_p
+        """
+        body = self._body(messages, model, system, tools, options)
+        answer = await self._api.post("/v1/messages", body | self._limits(max_tokens, temperature))
+        if not isinstance(answer.get("content"), list):
+            raise self._api.failed("answered without content")
+        message, finish = shapes.message(answer["content"]), _finish(answer.get("stop_reason"))
+        end = {"usage": shapes.usage(answer.get("usage")), "finish_reason": finish}
+        if finish == "content_filter" and not message["content"]:
+            raise self._held_back()
+        return {"message": message, "model": word(answer, "model", body["model"]), **end}
+
+    @idempotent
+    async def stream(
+        self,
+        prompt: str | None = None,
+        messages: list[Item] | None = None,
+        model: str | None = None,
+        system: str | None = None,
+        tools: list[Item] | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        options: Item | None = None,
+    ) -> AsyncIterator[Item]:
+        """Token by token, for a prompt or messages: `{token, done, model}`; the last has `usage`.
+
+        The last item is done, with `finish_reason`, and has `tool_calls` and `blocks` when the model asks for
+        functions. Others may have `thinking`.
+        """
+        if (prompt is None) == (messages is None):
+            raise InvalidRequest("stream takes either a prompt or messages")
+        asked = messages if messages is not None else [{"role": "user", "content": prompt}]
+        body = self._body(asked, model, system, tools, options) | self._limits(max_tokens, temperature)
+        streamed = shapes.Streamed()
+        async with aclosing(self._api.events("/v1/messages", body)) as events:
+            async for event in events:
+                if told := streamed.take(event):
+                    yield {"token": "", **told, "done": False, "model": streamed.model or body["model"]}
+        if not streamed.is_whole:
+            raise Unavailable(f"{self._api.who} ended a stream before it was done")
+        message, finish = streamed.message(), _finish(streamed.stopped)
+        if finish == "content_filter" and not message["content"]:
+            raise self._held_back()
+        more: Item = {key: message[key] for key in ("tool_calls", "blocks") if key in message}
+        end = {"usage": shapes.usage(streamed.usage), "finish_reason": finish}
+        yield {"token": "", "done": True, "model": streamed.model or body["model"], **more, **end}
+
+    @idempotent
+    async def count_tokens(
+        self,
+        messages: list[Item],
+        model: str | None = None,
+        system: str | None = None,
+        tools: list[Item] | None = None,
+    ) -> Item:
+        """How many tokens a conversation has, which costs nothing: `{input_tokens}`."""
+        body = self._body(messages, model, system, tools, None)
+        answer = await self._api.post("/v1/messages/count_tokens", body)
+        if not isinstance(answer.get("input_tokens"), int):
+            raise self._api.failed("answered without input_tokens")
+        return {"input_tokens": answer["input_tokens"]}
+
+    async def discover_models(self) -> list[str]:
+        found = await self._api.models()
+        return self.models if found is None else found
+
+    async def get_health_status(self) -> Item:
+        """A restart would not help a server that is down, or a key that is wrong: no calls come instead."""
+        try:
+            async with asyncio.timeout(HEALTH_WITHIN):
+                models = await self._api.models(HEALTH_WITHIN)
+        except RateLimited:
+            return {"healthy": True}
+        except TimeoutError:
+            return _degraded(f"{self._api.who} did not answer in time")
+        except CallError as exc:
+            return _degraded(exc.message)
+        return {"healthy": True, "metrics": {} if models is None else {"models": len(models)}}
+
+    async def on_disconnected(self) -> None:
+        await self._api.close()
+
+    def _body(
+        self,
+        messages: list[Item],
+        model: str | None,
+        system: str | None,
+        tools: list[Item] | None,
+        options: Item | None,
+    ) -> Item:
+        only = self.models[0] if len(self.models) == 1 else ""
+        name = model or self._default or only
+        if not name:
+            raise InvalidRequest("say which model: this provider has no default_model")
+        own = {
+            "model": name,
+            "messages": shapes.asked(messages),
+            "system": shapes.system_of(messages, system),
+            "tools": shapes.tools_of(tools),
+        }
+        given = {key: value for key, value in own.items() if value is not None}
+        return {key: value for key, value in (options or {}).items() if key != "stream"} | given
+
+    def _limits(self, max_tokens: int | None, temperature: float | None) -> Item:
+        most = {"max_tokens": max_tokens or self._max_tokens}
+        return most | ({} if temperature is None else {"temperature": temperature})
+
+    def _held_back(self) -> ContentFiltered:
+        return ContentFiltered(f"{self._api.who} refused to answer this")
+
+
+def _finish(stopped: Any) -> str:
+    """Why it ended, in the words of the other providers."""
+    return shapes.FINISHED.get(stopped, str(stopped or "stop"))
+
+
+def _degraded(reason: str) -> Item:
+    return {"healthy": True, "status": "degraded", "reason": reason}

@@ -1,0 +1,145 @@
+"""Ollama's API as it is documented, with one model that knows two words; another name says how it fails.
+
+`python -m tests.providers.ollama_server PORT` serves it in a process that can be killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from aiohttp import web
+
+NOW = "2026-11-23T00:00:00Z"
+DETAILS = {
+    "parent_model": "",
+    "format": "gguf",
+    "family": "llama",
+    "families": ["llama"],
+    "parameter_size": "1B",
+    "quantization_level": "Q4_0",
+}
+SMALL = {"name": "small", "model": "small", "size": 9, "digest": "d" * 64, "details": DETAILS}
+
+
+class FakeOllama:
+    """Knows the model `small`; a model with another name says how it fails."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.left = asyncio.Event()
+
+    async def tags(self, request: web.Request) -> web.Response:
+        return web.json_response({"models": [{**SMALL, "modified_at": NOW}]})
+
+    async def running(self, request: web.Request) -> web.Response:
+        return web.json_response({"models": [{**SMALL, "expires_at": NOW, "size_vram": 9}]})
+
+    async def show(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        if body["model"] != "small":
+            return web.json_response({"error": f"model '{body['model']}' not found"}, status=404)
+        about = {"license": "MIT", "modelfile": "FROM small", "template": "{{ .Prompt }}"}
+        more = {"details": DETAILS, "model_info": {"general.architecture": "llama"}}
+        able = {"capabilities": ["completion"]}
+        return web.json_response({**about, **more, **able, "modified_at": NOW})
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.asked.append(body)
+        match body["model"]:
+            case "none":
+                return web.json_response({"error": 'model "none" not found'}, status=404)
+            case "busy":
+                return web.json_response({"error": "slow down"}, status=429, headers={"Retry-After": "7"})
+            case "garbage":
+                return web.Response(body=b"\xff<html>\n")
+            case "list":
+                return web.json_response([1])
+            case "long":
+                error = "the input length exceeds the context length"
+                return web.json_response({"error": error}, status=400)
+            case "secret":
+                return web.json_response({"error": "unauthorized"}, status=401)
+            case "moved":
+                return web.Response(status=307, headers={"Location": "http://127.0.0.1:9/"})
+            case "hangs":
+                await asyncio.sleep(3600)
+        if request.path == "/api/embed":
+            return web.json_response({"model": "small", "embeddings": [[0.5]], "prompt_eval_count": 1})
+        return await self._said(request, body)
+
+    async def _said(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        end = {
+            "model": body["model"],
+            "created_at": NOW,
+            "done": True,
+            "done_reason": "stop",
+            "prompt_eval_count": 3,
+            "eval_count": 2,
+        }
+        if not body.get("stream", True):
+            return web.json_response({**end, **_word(request, "Hi all")})
+        response = web.StreamResponse()
+        await response.prepare(request)
+        if body["model"] == "huge":
+            await response.write(b"x" * 200_000)
+        await response.write(_line({"model": body["model"], "done": False, **_word(request, "Hi ")}))
+        match body["model"]:
+            case "dies":
+                assert request.transport
+                request.transport.abort()
+                return response
+            case "slow":
+                try:
+                    while True:
+                        await asyncio.sleep(0.01)
+                        await response.write(_line({"model": "slow", "done": False, **_word(request, ".")}))
+                finally:
+                    self.left.set()
+            case "fails":
+                await response.write(_line({"error": "out of memory"}))
+            case "ends":
+                pass
+            case _:
+                await response.write(_line({**end, **_word(request, "all")}))
+        return response
+
+    async def pull(self, request: web.Request) -> web.Response:
+        lines: list[dict[str, Any]] = [
+            {"status": "pulling manifest"},
+            {"status": "pulling d", "digest": "d", "total": 9, "completed": 4},
+            {"status": "success"},
+        ]
+        body = await request.json()
+        if body["model"] != "small":
+            lines = [lines[0], {"error": "pull model manifest: file does not exist"}]
+        if not body.get("stream", True):
+            return web.json_response(lines[-1])
+        return web.Response(body=b"".join([_line(line) for line in lines]))
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/api/tags", self.tags)
+        app.router.add_get("/api/ps", self.running)
+        app.router.add_post("/api/show", self.show)
+        app.router.add_post("/api/pull", self.pull)
+        for path in ("generate", "chat", "embed"):
+            app.router.add_post(f"/api/{path}", self.answer)
+        return app
+
+
+def _word(request: web.Request, text: str) -> dict[str, Any]:
+    if request.path == "/api/chat":
+        return {"message": {"role": "assistant", "content": text, "thinking": "hm"}}
+    return {"response": text}
+
+
+def _line(item: dict[str, Any]) -> bytes:
+    return json.dumps(item).encode() + b"\n"
+
+
+if __name__ == "__main__":
+    web.run_app(FakeOllama().app(), host="127.0.0.1", port=int(sys.argv[1]), print=lambda _: None)
