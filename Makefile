@@ -4,6 +4,7 @@ py := .venv/bin/python
 pip := $(py) -m pip install --quiet --no-input --disable-pip-version-check
 packages := gleitzeitd gleitzeitctl gleitzeit_extensions providers
 javascript := tests/protocol/node_modules/.package-lock.json
+mcp_servers := tests/services/node_modules/.package-lock.json
 
 .PHONY: help install run test test-services stress check format docs bench pin clean
 
@@ -26,6 +27,11 @@ $(javascript): tests/protocol/package-lock.json .venv/installed
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/protocol
 	@touch $@
 
+# The reference servers of the Model Context Protocol.
+$(mcp_servers): tests/services/package-lock.json .venv/installed
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/services
+	@touch $@
+
 # Servers and clients in Python that the providers are tried with; no developer's environment should hold them.
 build/services/installed: tests/services/requirements.txt
 	@echo "setting up build/services"
@@ -42,7 +48,7 @@ test test-services stress: export PYTHONDONTWRITEBYTECODE =
 test: install ## run the tests; ARGS="-k crash" picks some
 	$(py) -m pytest -n 4 $(ARGS)
 
-test-services: install build/services/installed ## the providers against real servers, which it installs
+test-services: install build/services/installed $(mcp_servers) ## the providers against real servers, which it installs
 	@tools/servers
 	$(py) -m pytest tests/services $(ARGS)
 
@@ -74,5 +80,5 @@ pin: ## write requirements.txt anew from pyproject.toml; ARGS=--upgrade takes th
 		--output-file tests/services/requirements.txt $(ARGS) tests/services/requirements.in
 
 clean: ## remove everything that make made
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/.peers tests/protocol/node_modules
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/.peers tests/protocol/node_modules tests/services/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
