@@ -34,7 +34,7 @@ from tools import print_providers
 ROOT = Path(__file__).parents[2]
 HI = [{"role": "user", "content": "Hi"}]
 PAGE = """<html><head><title>A page</title></head><body><article><h1>A page</h1>
-<p>This is a long enough sentence, so that it is taken for the article of the page and not for what is beside.</p>
+<p>This is a long enough sentence, so that it is taken for the article of this page.</p>
 <p>Here is <a href="/other.html">another page</a>, and more words that make a paragraph of some length.</p>
 </article></body></html>"""
 
