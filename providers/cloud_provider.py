@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+import codecs
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from itertools import islice
-from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from gleitzeit_extensions import (
     CallError,
@@ -21,6 +19,8 @@ from gleitzeit_extensions import (
     current_call,
     idempotent,
 )
+from providers import cloud_errors
+from providers.cloud_directory import Directory
 
 Item = dict[str, Any]
 Items = list[Item]
@@ -33,6 +33,8 @@ LONGEST_SIGNED = 7 * 24 * 3600
 """Seconds: what S3 allows."""
 PIECE = 256 * 1024
 """Bytes of one item of a stream."""
+NO_RIGHT = ("AccessDenied", "AuthorizationPermissionMismatch")
+"""The codes of S3, Google and Azure for a key that is known, and may not do this."""
 
 
 class ObjectStoreProvider(SocketIOProviderClient):
@@ -42,6 +44,7 @@ class ObjectStoreProvider(SocketIOProviderClient):
 
     def __init__(
         self,
+        *,
         url: str,
         options: dict[str, str] | None = None,
         read_only: bool = True,
@@ -59,7 +62,8 @@ class ObjectStoreProvider(SocketIOProviderClient):
                 own tools do (see `inherit_env`).
             read_only: Whether nothing may be written, moved or deleted.
             max_bytes: Bytes of one object that `get` gives and `put` takes; `stream` has no limit.
-            timeout: Seconds that one request may take; the call's own deadline may be sooner.
+            timeout: Seconds that one request, or one piece of a stream, may take; the call's own deadline may
+                be sooner.
         """
         kwargs.setdefault("provider_type", "tool")
         kwargs.setdefault("capabilities", ["objects"])
@@ -71,7 +75,8 @@ class ObjectStoreProvider(SocketIOProviderClient):
             raise ValueError(f'config.url is "{url:.100}": it begins with one of {known}')
         self._url, self._options = url, options or {}
         self._read_only, self._max_bytes, self._timeout = read_only, max_bytes, timeout
-        self._directory = _directory(url) if scheme == "file" else None
+        self._directory = Directory(url) if scheme == "file" else None
+        self._is_remote = scheme not in ("file", "memory")
         self._store = self._opened()
 
     @idempotent
@@ -88,29 +93,36 @@ class ObjectStoreProvider(SocketIOProviderClient):
         if limit < 1:
             raise InvalidRequest("limit is 1 or more")
         limit = min(limit, MOST_LISTED)
-        async with self._asking(prefix):
+        self._demand_path(prefix)
+        async with self._asking():
             found = await self._listed(prefix, limit + 1, after)
         page = found[:limit]
         return {"objects": page, "next": page[-1]["path"] if len(found) > limit else None}
 
     @idempotent
     async def folders(self, prefix: str = "") -> Item:
-        """What lies directly below a prefix: `{folders, objects}`."""
+        """What lies directly below a prefix, up to 1000 of each: `{folders, objects, truncated}`."""
         import obstore
 
-        async with self._asking(prefix):
+        self._demand_path(prefix)
+        async with self._asking():
             found = await obstore.list_with_delimiter_async(self._store, prefix or None)
-        objects = [_described(one) for one in found["objects"] if self._is_inside(one["path"])]
-        folders = [path for path in found["common_prefixes"] if self._is_inside(path)]
-        return {"folders": sorted(folders), "objects": sorted(objects, key=lambda one: str(one["path"]))}
+        objects = sorted(
+            (_described(one) for one in found["objects"] if self._is_inside(one["path"])),
+            key=lambda one: str(one["path"]),
+        )
+        folders = sorted(path for path in found["common_prefixes"] if self._is_inside(path))
+        return {
+            "folders": folders[:MOST_LISTED],
+            "objects": objects[:MOST_LISTED],
+            "truncated": max(len(folders), len(objects)) > MOST_LISTED,
+        }
 
     @idempotent
     async def head(self, path: str) -> Item:
-        """What is known of an object: `{path, size, modified, etag}`."""
-        import obstore
-
+        """What is known of an object: `{path, size, modified, etag, content_type}`."""
         async with self._asking(path):
-            return _described(await obstore.head_async(self._store, path))
+            return _known(await self._headed(path))
 
     @idempotent
     async def get(
@@ -120,27 +132,33 @@ class ObjectStoreProvider(SocketIOProviderClient):
         length: int | None = None,
         encoding: Literal["text", "base64"] = "text",
     ) -> Item:
-        """An object, or a part of it: `{path, size, start, text or base64, truncated, modified, etag}`.
+        """An object, or a part of it: what `head` tells, and `{text or base64, start, truncated, next}`.
 
         Args:
-            start: The first byte that is wanted.
+            start: The first byte that is wanted: 0, or the `next` of the part before.
             length: How many bytes at most; up to `max_bytes` unless given.
             encoding: `base64` for what is not text in UTF-8.
         """
+        import obstore
+
         if start < 0 or (length is not None and length < 1):
             raise InvalidRequest("start is 0 or more, and length 1 or more")
         most = min(self._max_bytes, length or self._max_bytes)
         data = bytearray()
         async with self._asking(path):
-            result = await self._got(path, start, start + most)
-            if result is not None:
-                async for chunk in result.stream():
+            headed = await self._headed(path)
+            size = headed.meta["size"]
+            if start < size:
+                wanted: Any = {"range": (start, min(start + most, size))}
+                part = await obstore.get_async(self._store, path, options=wanted)
+                async for chunk in part.stream():
                     data += bytes(chunk)[: most - len(data)]
                     if len(data) == most:
                         break
-            meta = result.meta if result else await self._meta(path)
-        rest = meta["size"] - start - len(data)
-        return {**_described(meta), "start": start, **_told(bytes(data), encoding), "truncated": rest > 0}
+        is_cut = start + len(data) < size
+        told, length = _told(bytes(data), encoding, is_cut)
+        rest = {"start": start, "truncated": is_cut, "next": start + length if is_cut else None}
+        return {**_known(headed), **told, **rest}
 
     @idempotent
     async def stream(
@@ -152,23 +170,16 @@ class ObjectStoreProvider(SocketIOProviderClient):
             start: The first byte that is wanted.
             encoding: `text` for text in UTF-8, of which no character is cut in two.
         """
-        import codecs
-
         if start < 0:
             raise InvalidRequest("start is 0 or more")
-        decoder, offset = codecs.getincrementaldecoder("utf-8")("replace"), start
-        async with self._asking(path):
-            result = await self._got(path, start, None)
-            if result is not None:
-                async for chunk in result.stream(min_chunk_size=PIECE):
-                    data = bytes(chunk)
-                    told = _told(data, encoding) if encoding == "base64" else {"text": decoder.decode(data)}
-                    yield {**told, "offset": offset, "done": False}
-                    offset += len(data)
-        rest = {"base64": ""} if encoding == "base64" else {"text": decoder.decode(b"", final=True)}
+        decoder, offset = codecs.getincrementaldecoder("utf-8")(), start
+        async for data in self._pieces(path, start):
+            told = {"text": _decoded(decoder, data)} if encoding == "text" else _as_base64(data)
+            yield {**told, "offset": offset, "done": False}
+            offset += len(data)
+        rest = {"text": _decoded(decoder, b"", final=True)} if encoding == "text" else _as_base64(b"")
         yield {**rest, "offset": offset, "done": True}
 
-    @idempotent
     async def put(
         self,
         path: str,
@@ -182,7 +193,7 @@ class ObjectStoreProvider(SocketIOProviderClient):
 
         Args:
             text: What it holds; or `base64` for what is no text.
-            content_type: Its media type, such as `application/json`.
+            content_type: Its media type, such as `application/json`; a directory does not keep it.
             create: Whether one that is there already is left alone, which is a `conflict`.
             if_match: The etag that the object must still have, else it is a `conflict`.
         """
@@ -195,12 +206,13 @@ class ObjectStoreProvider(SocketIOProviderClient):
         if create and if_match:
             raise InvalidRequest("put takes either create or if_match")
         mode: Any = {"e_tag": if_match} if if_match else "create" if create else "overwrite"
-        about: Any = {"Content-Type": content_type} if content_type else None
+        about: Any = {"Content-Type": content_type} if content_type and not self._directory else None
         async with self._asking(path):
-            done = await obstore.put_async(self._store, path, data, attributes=about, mode=mode)
+            done = await obstore.put_async(
+                self._store, path, data, attributes=about, mode=mode, use_multipart=False
+            )
         return {"path": path, "size": len(data), "etag": done["e_tag"]}
 
-    @idempotent
     async def delete(self, path: str) -> Item:
         """Remove an object: `{path}`. For S3 one that is not there is removed, too."""
         import obstore
@@ -211,7 +223,11 @@ class ObjectStoreProvider(SocketIOProviderClient):
         return {"path": path}
 
     async def copy(self, source: str, target: str, overwrite: bool = False) -> Item:
-        """Copy an object within the store: `{path}`, the target's. One that is there is a `conflict`."""
+        """Copy an object within the store: `{path}`, the target's.
+
+        Args:
+            overwrite: Whether one that is there is replaced; else it is a `conflict`. S3 knows only true.
+        """
         import obstore
 
         self._demand_writes()
@@ -220,7 +236,11 @@ class ObjectStoreProvider(SocketIOProviderClient):
         return {"path": target}
 
     async def move(self, source: str, target: str, overwrite: bool = False) -> Item:
-        """Move an object within the store: `{path}`, the target's. One that is there is a `conflict`."""
+        """Move an object within the store: `{path}`, the target's.
+
+        Args:
+            overwrite: Whether one that is there is replaced; else it is a `conflict`. S3 knows only true.
+        """
         import obstore
 
         self._demand_writes()
@@ -229,32 +249,35 @@ class ObjectStoreProvider(SocketIOProviderClient):
         return {"path": target}
 
     @idempotent
-    async def presign(self, path: str, method: Literal["GET", "PUT"] = "GET", expires: int = 3600) -> Item:
+    async def presign(self, path: str, write: bool = False, expires: int = 3600) -> Item:
         """A URL by which anybody who has it may read or write the object for a time: `{url, expires}`.
 
         Args:
-            method: `PUT` for writing.
+            write: Whether it is for writing, with the HTTP method PUT.
             expires: Seconds that it is good for, up to 7 days.
         """
         import obstore
 
-        if method == "PUT":
+        if write:
             self._demand_writes()
         if not 1 <= expires <= LONGEST_SIGNED:
             raise InvalidRequest(f"expires is 1 to {LONGEST_SIGNED} seconds")
-        if self._url.startswith(("file:", "memory:")):
+        if not self._is_remote:
             raise InvalidRequest(f"{urlsplit(self._url).scheme}:// has no URLs that could be signed")
         async with self._asking(path):
-            url = await obstore.sign_async(self._store, method, path, timedelta(seconds=expires))
+            verb: Any = "PUT" if write else "GET"
+            url = await obstore.sign_async(self._store, verb, path, timedelta(seconds=expires))
         return {"url": url, "expires": expires}
 
     async def get_health_status(self) -> Item:
         """A restart would not help a store that is down: it is given no calls instead."""
         try:
-            async with self._asking("", within=HEALTH_WITHIN):
+            async with self._asking(within=HEALTH_WITHIN):
                 await self._listed("", 1, "")
         except CallError as exc:
-            return {"healthy": True, "status": "degraded", "reason": exc.message}
+            # A key may well have the right to read objects, and none to list them.
+            if not any(code in exc.message for code in NO_RIGHT):
+                return {"healthy": True, "status": "degraded", "reason": exc.message}
         return {"healthy": True}
 
     @asynccontextmanager
@@ -263,10 +286,9 @@ class ObjectStoreProvider(SocketIOProviderClient):
         from obstore import exceptions
 
         for path in paths:
-            if not path.isprintable():
-                raise InvalidRequest(f"{path[:200]!r} cannot be a path: it has what cannot be printed")
-            if not self._is_inside(path):
-                raise InvalidRequest(f'"{path:.200}" leads out of {self._directory}')
+            if not path.strip("/"):
+                raise InvalidRequest("a path names an object: it is not empty")
+            self._demand_path(path)
         call = current_call()
         left = call.seconds_left if call else None
         seconds = within or (self._timeout if left is None else min(self._timeout, left))
@@ -275,55 +297,67 @@ class ObjectStoreProvider(SocketIOProviderClient):
                 yield
         except TimeoutError as exc:
             raise Unavailable(f"the store at {self._where()} did not answer in {seconds:g} s") from exc
-        except (FileNotFoundError, exceptions.NotFoundError) as exc:
-            raise InvalidRequest(f"there is no such object: {self._words(exc)}") from exc
-        except (exceptions.AlreadyExistsError, exceptions.PreconditionError) as exc:
-            raise CallError("conflict", self._words(exc)) from exc
-        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError) as exc:
-            sentence = f"the store at {self._where()} refuses what `options` shows it: {self._words(exc)}"
-            raise CallError("provider_error", sentence) from exc
-        except exceptions.InvalidPathError as exc:
-            raise InvalidRequest(self._words(exc)) from exc
-        except exceptions.GenericError as exc:
-            raise Unavailable(f"no store at {self._where()}: {self._words(exc)}") from exc
-        except (exceptions.BaseError, ValueError, TypeError, OverflowError, OSError) as exc:
-            # For a path that it cannot read it has a TypeError or a ValueError.
-            raise InvalidRequest(self._words(exc)) from exc
+        except FileNotFoundError as exc:
+            said = f'"{paths[0]:.200}" in {self._url}' if paths else self._url
+            raise cloud_errors.told(exc, self._where(), said, self._is_remote) from exc
+        except (
+            exceptions.BaseError,
+            NotImplementedError,
+            ValueError,
+            TypeError,
+            OverflowError,
+            OSError,
+        ) as exc:
+            raise cloud_errors.told(exc, self._where(), self._words(exc), self._is_remote) from exc
 
-    async def _got(self, path: str, start: int, end: int | None) -> Any:
-        """The answer to a request for a part; None where nothing is left to be read there."""
+    def _demand_path(self, path: str) -> None:
+        if not path.isprintable():
+            raise InvalidRequest(f"{path[:200]!r} cannot be a path: it has what cannot be printed")
+        if not self._is_inside(path):
+            raise InvalidRequest(f'"{path:.200}" leads out of {self._url}')
+
+    async def _pieces(self, path: str, start: int) -> AsyncIterator[bytes]:
+        """Each has its own time: how long the reader takes for them is not the store's fault."""
         import obstore
 
-        if start == 0 and end is None:
-            return await obstore.get_async(self._store, path)
-        wanted: Any = {"range": (start, end) if end is not None else {"offset": start}}
-        if start >= (await self._meta(path))["size"]:
-            return None
+        async with self._asking(path):
+            if start and start >= (await self._headed(path)).meta["size"]:
+                return
+            wanted: Any = {"range": {"offset": start}} if start else None
+            chunks = (await obstore.get_async(self._store, path, options=wanted)).stream(min_chunk_size=PIECE)
+        while True:
+            async with self._asking(path):
+                chunk = bytes(await anext(chunks, b""))
+            if not chunk:
+                return
+            for at in range(0, len(chunk), PIECE):
+                yield chunk[at : at + PIECE]
+
+    async def _headed(self, path: str) -> Any:
+        """The answer to a request for its head, which has its type, too."""
+        import obstore
+
+        wanted: Any = {"head": True}
         return await obstore.get_async(self._store, path, options=wanted)
-
-    async def _meta(self, path: str) -> Any:
-        import obstore
-
-        return await obstore.head_async(self._store, path)
 
     async def _listed(self, prefix: str, most: int, after: str) -> Items:
         import obstore
 
         if self._directory is not None:
-            return await asyncio.to_thread(_walked, self._directory, prefix, most, after)
+            return await asyncio.to_thread(self._directory.listed, prefix, most, after)
         found: Items = []
-        chunks = obstore.list(self._store, prefix or None, offset=after or None, chunk_size=min(most, 1000))
-        async for chunk in chunks:
+        # It has no name here: a traceback would keep it, and with it the request that was given up.
+        async for chunk in obstore.list(
+            self._store, prefix or None, offset=after or None, chunk_size=min(most, 1000)
+        ):
             found += [_described(one) for one in chunk]
             if len(found) >= most:
                 break
         return found[:most]
 
     def _is_inside(self, path: str) -> bool:
-        """Whether a path stays in the directory, whatever links are on its way; a bucket has none."""
-        if self._directory is None:
-            return True
-        return Path(os.path.realpath(self._directory / path.strip("/"))).is_relative_to(self._directory)
+        """A bucket has no links."""
+        return self._directory is None or self._directory.has(path)
 
     def _demand_writes(self) -> None:
         if self._read_only:
@@ -333,8 +367,10 @@ class ObjectStoreProvider(SocketIOProviderClient):
         return self._options.get("endpoint") or self._url
 
     def _words(self, exc: BaseException) -> str:
-        """The first line of what the library says, without any value of `options`."""
-        text = str(exc).partition("\n")[0][:500]
+        """What the library says, without any value of `options`, or where the directory is."""
+        text = cloud_errors.words(exc)
+        if self._directory:
+            text = text.replace(f"{self._directory.path}/", "")
         for name, value in self._options.items():
             if len(value) >= 6 and name != "endpoint":
                 text = text.replace(value, "********")
@@ -345,10 +381,13 @@ class ObjectStoreProvider(SocketIOProviderClient):
             from obstore.store import from_url
         except ImportError as exc:
             raise ImportError("it needs the package obstore: pip install 'gleitzeitd[cloud]'") from exc
-        plain = self._options.get("endpoint", "").startswith("http://")
-        client: Any = {"allow_http": True} if plain else None
+        # Each wait has a deadline of ours; theirs would end a long download after 30 seconds.
+        client: Any = {
+            "timeout": timedelta(days=1),
+            "allow_http": self._options.get("endpoint", "").startswith("http://"),
+        }
         options: Any = dict(self._options) or None
-        if self._url.startswith(("file:", "memory:")):
+        if not self._is_remote:
             if options:
                 raise ValueError(f"config.options: {urlsplit(self._url).scheme}:// takes none")
             return from_url(self._url)
@@ -360,53 +399,36 @@ class ObjectStoreProvider(SocketIOProviderClient):
             raise ValueError(f"config.url and config.options: {self._words(exc)}") from exc
 
 
-def _directory(url: str) -> Path:
-    path = Path(unquote(urlsplit(url).path))
-    if not path.is_dir():
-        raise ValueError(f"config.url: there is no directory {path}")
-    return path.resolve()
-
-
-def _walked(directory: Path, prefix: str, most: int, after: str) -> Items:
-    """Files in the order of their paths. Links are passed by: they may lead out, or in a circle."""
-
-    def below(top: Path) -> Iterator[Path]:
-        # A folder sorts as if its name ended with a slash, as the paths in it do.
-        entries = [
-            (f"{one.name}/" if one.is_dir(follow_symlinks=False) else one.name, one)
-            for one in os.scandir(top)
-        ]
-        for _, entry in sorted(entries, key=lambda pair: pair[0]):
-            if entry.is_dir(follow_symlinks=False):
-                yield from below(Path(entry.path))
-            elif entry.is_file(follow_symlinks=False):
-                yield Path(entry.path)
-
-    top = directory / prefix.strip("/")
-    if not top.is_dir():
-        return []
-    paths = ((str(path.relative_to(directory)), path) for path in below(top))
-    found = islice(((name, path) for name, path in paths if name > after), most)
-    return [_of_file(name, path) for name, path in found]
-
-
-def _of_file(name: str, path: Path) -> Item:
-    from datetime import UTC, datetime
-
-    known = path.stat()
-    modified = datetime.fromtimestamp(known.st_mtime, UTC)
-    return {"path": name, "size": known.st_size, "modified": modified.isoformat(), "etag": None}
-
-
 def _described(meta: Mapping[str, Any]) -> Item:
     modified = meta["last_modified"].isoformat()
     return {"path": meta["path"], "size": meta["size"], "modified": modified, "etag": meta["e_tag"]}
 
 
-def _told(data: bytes, encoding: str) -> Item:
+def _known(result: Any) -> Item:
+    return {**_described(result.meta), "content_type": result.attributes.get("Content-Type")}
+
+
+def _as_base64(data: bytes) -> Item:
+    return {"base64": base64.b64encode(data).decode()}
+
+
+def _told(data: bytes, encoding: str, is_cut: bool) -> tuple[Item, int]:
+    """And of how many of the bytes it tells: a character at a cut is left for the next part."""
     if encoding == "base64":
-        return {"base64": base64.b64encode(data).decode()}
-    return {"text": data.decode(errors="replace")}
+        return _as_base64(data), len(data)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    text = _decoded(decoder, data, final=not is_cut)
+    length = len(data) - len(decoder.getstate()[0])
+    if data and not length:
+        raise InvalidRequest("not one character of UTF-8 has so few bytes: ask for 4 at least")
+    return {"text": text}, length
+
+
+def _decoded(decoder: codecs.IncrementalDecoder, data: bytes, final: bool = False) -> str:
+    try:
+        return decoder.decode(data, final)
+    except UnicodeDecodeError as exc:
+        raise InvalidRequest('this is no text in UTF-8: ask for it with encoding "base64"') from exc
 
 
 def _given(text: str | None, encoded: str | None) -> bytes:

@@ -221,8 +221,13 @@ class MongoProvider(SocketIOProviderClient):
         left = call.seconds_left if call else None
         seconds = within if within is not None else min(filter(None, (self._timeout, left)))
         try:
+            client = self._client()
+            if not client.nodes:
+                # Else it would be looked for as long as it may work.
+                with pymongo.timeout(min(seconds, REACHED_WITHIN)):
+                    await client.admin.command("ping")
             with pymongo.timeout(seconds):
-                yield self._client()[self._name]
+                yield client[self._name]
         except errors.ConnectionFailure as exc:
             raise Unavailable(f"no MongoDB at {self._where()}: {_beginning(exc)}") from exc
         except errors.OperationFailure as exc:

@@ -72,7 +72,8 @@ def methods_of(name: str) -> Iterator[str]:
 
 def overview() -> Iterator[tuple[str, str, str, str]]:
     """Of each provider its page, what it is for, its methods, and what has to be installed for it."""
-    for name in names():
+    order = [module.removesuffix(END) for module in built_in()]
+    for name in sorted(names(), key=lambda name: order.index(name) if name in order else len(order)):
         cls = provider(name)
         methods = ", ".join(f"`{method}`" for method in public_methods(cls, SocketIOProviderClient))
         page = ROOT / f"docs/providers/{name}.md"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from hypothesis import HealthCheck, given, settings
+from obstore.exceptions import GenericError
 
 from gleitzeit_extensions import CallError, InvalidRequest, Unavailable
-from providers import cloud_provider
+from providers import cloud_errors, cloud_provider
 from providers.cloud_provider import ObjectStoreProvider
 from tests.providers.fuzz import Call, answered, calls
 
@@ -65,6 +69,8 @@ async def test_an_object_is_streamed_in_pieces_without_a_broken_character(make: 
     raw = [item async for item in store.stream("big", start=599_998)]
     assert base64.b64decode(raw[0]["base64"]) == "ü".encode()
     assert raw[-1] == {"base64": "", "offset": 600_000, "done": True}
+    beyond = [item async for item in store.stream("big", start=600_000)]
+    assert beyond == raw[-1:]
 
 
 async def test_pages_of_a_list_follow_one_another(make: Make) -> None:
@@ -97,7 +103,7 @@ async def test_objects_are_moved_copied_and_removed(make: Make) -> None:
         await store.invoke("copy", source="b", target="c")
     assert taken.value.code == "conflict"
     await store.invoke("delete", path="b")
-    with pytest.raises(InvalidRequest, match=r"there is no such object: Object at location .*b"):
+    with pytest.raises(InvalidRequest, match='there is no such object: "b" in '):
         await store.invoke("get", path="b")
     with pytest.raises(InvalidRequest, match="there is no such object"):
         await store.invoke("copy", source="nowhere", target="d")
@@ -121,13 +127,143 @@ async def test_one_that_is_there_or_was_changed_is_a_conflict() -> None:
         ("delete", {"path": "x"}),
         ("copy", {"source": "x", "target": "y"}),
         ("move", {"source": "x", "target": "y"}),
-        ("presign", {"path": "x", "method": "PUT"}),
+        ("presign", {"path": "x", "write": True}),
     ],
 )
 async def test_nothing_is_written_unless_that_is_allowed(method: str, arguments: dict[str, Any]) -> None:
     store = ObjectStoreProvider(url="memory:///", name="store")
     with pytest.raises(InvalidRequest, match='"store" may only read: `read_only: false`'):
         await store.invoke(method, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("file/below", "Not a directory"),
+        ("folder", "Is a directory"),
+        ("x" * 2000, "too long"),
+        ("name#1", "not supported"),
+    ],
+)
+async def test_what_a_directory_cannot_hold_is_the_callers_mistake(
+    path: str, words: str, tmp_path: Path
+) -> None:
+    store = ObjectStoreProvider(url=f"file://{tmp_path}", read_only=False, name="store")
+    for there in ("file", "folder/file"):
+        await store.invoke("put", path=there, text="x")
+    with pytest.raises(InvalidRequest, match=words) as told:
+        await store.invoke("put", path=path, text="x")
+    assert str(tmp_path) not in told.value.message
+    assert len(told.value.message) < 500
+    with pytest.raises(InvalidRequest, match="this kind of store cannot do that"):
+        await store.invoke("put", path="file", text="x", if_match="1")
+
+
+async def test_a_type_is_kept_where_the_store_has_such(make: Make) -> None:
+    store = make()
+    await store.invoke("put", path="x", text="{}", content_type="application/json")
+    kept = None if store._url.startswith("file") else "application/json"
+    assert (await store.invoke("head", path="x"))["content_type"] == kept
+    assert (await store.invoke("get", path="x"))["content_type"] == kept
+
+
+async def test_text_is_read_in_parts_and_what_is_none_is_refused(make: Make) -> None:
+    store = make()
+    text = "aüü€x"
+    await store.invoke("put", path="text", text=text)
+    read, start = "", 0
+    while start is not None:
+        part = await store.invoke("get", path="text", start=start, length=4)
+        read += part["text"]
+        start = part["next"]
+    assert read == text
+    with pytest.raises(InvalidRequest, match="ask for 4 at least"):
+        await store.invoke("get", path="text", start=1, length=1)
+
+    await store.invoke("put", path="bytes", base64="/w==")
+    with pytest.raises(InvalidRequest, match='encoding "base64"'):
+        await store.invoke("get", path="bytes")
+    with pytest.raises(InvalidRequest, match='encoding "base64"'):
+        async for _ in store.stream("bytes", encoding="text"):
+            pass
+
+
+async def test_a_reader_may_take_longer_than_the_store(make: Make) -> None:
+    store = make(timeout=0.2)
+    await store.invoke("put", path="big", text="x" * 1_000_000)
+    read = 0
+    async for item in store.stream("big"):
+        read += len(base64.b64decode(item["base64"]))
+        await asyncio.sleep(0.1)
+    assert read == 1_000_000
+
+
+async def test_folders_are_bounded(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloud_provider, "MOST_LISTED", 2)
+    store = make()
+    for path in ("c/x", "a/x", "b/x", "d"):
+        await store.invoke("put", path=path, text="x")
+    found = await store.invoke("folders")
+    assert (found["folders"], len(found["objects"]), found["truncated"]) == (["a", "b"], 1, True)
+
+
+@asynccontextmanager
+async def s3_that_says(status: int, code: str) -> AsyncIterator[ObjectStoreProvider]:
+    """Every request is refused as S3 does it; with 0, none is answered."""
+
+    async def refuse(request: web.Request) -> web.Response:
+        if status == 0:
+            await asyncio.Event().wait()
+        text = f'<?xml version="1.0"?>\n<Error><Code>{code}</Code><Message>no: AKIAEXAMPLE</Message></Error>'
+        return web.Response(status=status, text=text, content_type="application/xml")
+
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", refuse)
+    runner = web.AppRunner(app, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    options = {
+        "access_key_id": "AKIAEXAMPLE",
+        "secret_access_key": "hidden-secret",
+        "endpoint": f"http://127.0.0.1:{runner.addresses[0][1]}",
+        "region": "us-east-1",
+    }
+    try:
+        yield ObjectStoreProvider(url="s3://bucket", options=options, timeout=0.5, name="store")
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "is_well"),
+    [
+        (403, "AccessDenied", "provider_error", True),
+        (403, "SignatureDoesNotMatch", "provider_error", False),
+        (404, "NoSuchBucket", "provider_error", False),
+        (400, "AuthorizationHeaderMalformed", "provider_error", False),
+        (429, "SlowDown", "rate_limited", False),
+        (503, "SlowDown", "unavailable", False),
+        (0, "", "unavailable", False),
+    ],
+)
+async def test_a_refusal_is_told_by_its_class(
+    status: int, code: str, kind: str, is_well: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud_provider, "HEALTH_WITHIN", 0.5)
+    async with s3_that_says(status, code) as store:
+        with pytest.raises(CallError) as told:
+            await store.invoke("list", prefix="AKIAEXAMPLE")
+        health = await store.get_health_status()
+    assert told.value.code == kind, told.value.message
+    assert code in told.value.message
+    assert "AKIAEXAMPLE" not in told.value.message
+    assert (health.get("status") != "degraded") == is_well
+
+
+def test_a_store_without_keys_says_where_to_give_them() -> None:
+    asked = "Generic S3 error: Error performing PUT http://169.254.169.254/latest/api/token in 1ms"
+    told = cloud_errors.told(GenericError(asked), "s3://bucket", asked, is_remote=True)
+    assert told.message == "there are no keys for s3://bucket: give them in `options`, or with `env`"
 
 
 OUTSIDE = ["../secret", "a/../../secret", "/../secret", "link", "folder/secret", "dangling"]
@@ -157,15 +293,18 @@ async def test_no_path_leads_out_of_a_directory(path: str, tmp_path: Path) -> No
         async for _ in store.stream(path):
             pass
     assert (await store.invoke("list"))["objects"] == []
-    assert await store.invoke("folders") == {"folders": [], "objects": []}
+    assert await store.invoke("folders") == {"folders": [], "objects": [], "truncated": False}
     assert (tmp_path / "secret").read_text() == "hidden"
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("path", ["a//b", "a/./b", "a\0b", ""])
+@pytest.mark.parametrize("path", ["a//b", "a/./b", "a\0b", "", "/"])
 async def test_what_is_no_path_is_refused(path: str, make: Make) -> None:
-    with pytest.raises(CallError):
-        await make().invoke("get", path=path)
+    store = make()
+    await store.invoke("put", path="file", text="x")
+    for method, arguments in (("get", {"path": path}), ("put", {"path": path, "text": "x"})):
+        with pytest.raises(InvalidRequest):
+            await store.invoke(method, **arguments)
 
 
 @pytest.mark.parametrize(

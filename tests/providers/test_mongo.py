@@ -192,6 +192,17 @@ async def test_a_server_that_is_down_is_unavailable_and_degrades_the_health(
     await provider.on_disconnected()
 
 
+async def test_a_server_that_is_down_is_not_looked_for_as_long_as_it_may_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mongo_provider, "REACHED_WITHIN", 0.3)
+    provider = MongoProvider("shop", "mongodb://127.0.0.1:9/", timeout=60, name="mongo")
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable, match=r"no MongoDB at 127\.0\.0\.1:9: "):
+            await provider.invoke("find", collection="c")
+    await provider.on_disconnected()
+
+
 async def test_a_server_that_says_nothing_costs_no_more_than_the_time_allowed() -> None:
     async with provided(timeout=1) as (fake, provider):
         fake.silent = True

@@ -25,7 +25,7 @@ class S3:
         self._server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        argv = [PYTHON, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        argv = [str(PYTHON), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
         self._server = subprocess.Popen(
             argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )

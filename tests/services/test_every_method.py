@@ -1,7 +1,6 @@
 """Every method of every provider that comes along, called by the command line, at what it is made for.
 
-Where the real thing cannot be had, as OpenAI's servers, it is what answers as they do; for MongoDB there is
-nothing.
+Where the real thing cannot be had, as OpenAI's servers, it is what answers as they do.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from gleitzeit_extensions import SocketIOProviderClient
 from gleitzeit_extensions.methods import public_methods
 from tests.house import House, house
 from tests.services.mcp import EVERYTHING, NODE
+from tests.services.mongo import Mongo, mongo
 from tests.services.ports import free_port
 from tests.services.postgres import Postgres, postgres
 from tests.services.redis import Redis, redis
@@ -145,6 +145,17 @@ CALLS: dict[str, list[tuple[str, Args]]] = {
         ("sorted_remove", {"key": "z", "members": ["a"]}),
         ("publish", {"channel": "c", "message": "Hi"}),
     ],
+    "mongo": [
+        ("insert", {"collection": "c", "documents": [{"name": "a", "n": 1}]}),
+        ("find", {"collection": "c", "filter": {"n": 1}}),
+        ("find_one", {"collection": "c"}),
+        ("count", {"collection": "c"}),
+        ("aggregate", {"collection": "c", "pipeline": [{"$match": {"n": 1}}]}),
+        ("update", {"collection": "c", "filter": {"n": 1}, "update": {"$set": {"n": 2}}}),
+        ("collections", {}),
+        ("indexes", {"collection": "c"}),
+        ("delete", {"collection": "c", "filter": {"n": 2}}),
+    ],
     "cloud": [
         ("put", {"path": "a/b.txt", "text": "Hi"}),
         ("head", {"path": "a/b.txt"}),
@@ -176,6 +187,7 @@ SHOWN = {
     ("sql", "query"): "5",
     ("vector", "search"): '"a"',
     ("redis", "get"): "1",
+    ("mongo", "find"): '"name": "a"',
     ("cloud", "get"): "Hi",
 }
 """What an answer has to hold, of one method of each."""
@@ -209,7 +221,9 @@ def pages(root: Path) -> Iterator[str]:
             server.shutdown()
 
 
-def blocks(root: Path, urls: dict[str, str], db: Postgres, store: S3, keys: Redis) -> dict[str, Any]:
+def blocks(
+    root: Path, urls: dict[str, str], db: Postgres, store: S3, keys: Redis, documents: Mongo
+) -> dict[str, Any]:
     """The providers as a config has them."""
     ollama = urls["ollama"]
     asked = {"model": "small", "stream": False}
@@ -244,6 +258,7 @@ def blocks(root: Path, urls: dict[str, str], db: Postgres, store: S3, keys: Redi
         "sql": {"url": db.url, "allow_writes": True},
         "vector": {"path": str(root / "vectors.db")},
         "redis": {"url": keys.url},
+        "mongo": {"url": documents.url, "database": "shop", "allow_writes": True},
         "cloud": {
             "url": f"s3://{BUCKET}",
             "options": {**secrets, "endpoint": store.url},
@@ -276,18 +291,19 @@ def all_of_them(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hous
             stack.enter_context(s3()),
             stack.enter_context(redis()),
         )
-        daemon = stack.enter_context(house(root, blocks(root, urls, db, store, keys)))
+        documents = stack.enter_context(mongo())
+        daemon = stack.enter_context(house(root, blocks(root, urls, db, store, keys, documents)))
         for name in CALLS:
             daemon.until(name, "RUNNING")
         yield daemon, urls
 
 
 def test_every_method_is_called() -> None:
-    """All but those of MongoDB, and `subscribe`, which has no end: `test_redis.py` has it."""
-    for name in {*print_providers.names()} - {"mongo", "mcp"}:
+    """All but `subscribe`, which has no end: `test_redis.py` has it."""
+    for name in {*print_providers.names()} - {"mcp"}:
         methods = set(public_methods(print_providers.provider(name), SocketIOProviderClient))
         assert {method for method, _ in CALLS[name]} == methods - {"subscribe"}, name
-    assert {*CALLS, "mongo"} == set(print_providers.names())
+    assert set(CALLS) == set(print_providers.names())
 
 
 @pytest.mark.parametrize("name", CALLS)
