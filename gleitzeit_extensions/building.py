@@ -7,6 +7,7 @@ base class takes it from the launch context.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
@@ -72,40 +73,61 @@ def check_names(provider: SocketIOProviderClient) -> None:
         raise Misconfigured(f"cannot make {type(provider).__name__}: {exc}") from exc
 
 
-def _keywords(cls: type[SocketIOProviderClient], config: dict[str, Any], launch: Launch) -> dict[str, Any]:
-    """What the constructor is called with."""
+OF_THE_DAEMON = ("name", "server_url")
+"""Keys of `config:` that the daemon knows better."""
+
+
+def check_keys(cls: type[SocketIOProviderClient], given: Iterable[str]) -> None:
+    """Raises `Misconfigured` for a key of `config:` that its constructor does not take, or that it lacks."""
+    keys = [key for key in given if key not in OF_THE_DAEMON]
     parameters = inspect.signature(cls).parameters
-    takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
-    named = {
-        name for name, one in parameters.items() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
-    }
-    keywords = {key: value for key, value in config.items() if key not in ("name", "server_url")}
-    if "name" in named:
-        keywords["name"] = launch.name
-    if "server_url" in named or takes_any:
-        keywords["server_url"] = launch.server_url
-    where = authors.definition(cls)
-    at = f" ({where})" if where else ""
+    named, takes_any = _named(cls), _takes_any(cls) and not cls.checks_config
     if cls.checks_config:
-        named, takes_any = set(settings.names(cls)), False
-    for key in keywords:
+        named = settings.names(cls)
+    at = _defined(cls)
+    for key in keys:
         if key not in named and not takes_any:
             near = get_close_matches(key, named, n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             takes = ", ".join(sorted(named)) or "nothing"
             raise Misconfigured(f"config.{key}: {cls.__name__} does not take it{hint}; it takes {takes}{at}")
-    for name, one in parameters.items():
-        if name in named and one.default is one.empty and name not in keywords:
+    for name in _named(cls):
+        if parameters[name].default is inspect.Parameter.empty and name not in (*keys, *OF_THE_DAEMON):
             raise Misconfigured(f"cannot make {cls.__name__}: config.{name} is required{at}")
-    return _fitted(cls, keywords, at) if cls.checks_config else keywords
 
 
-def _fitted(cls: type, keywords: dict[str, Any], at: str) -> dict[str, Any]:
+def _keywords(cls: type[SocketIOProviderClient], config: dict[str, Any], launch: Launch) -> dict[str, Any]:
+    """What the constructor is called with."""
+    check_keys(cls, config)
+    named = _named(cls)
+    keywords = {key: value for key, value in config.items() if key not in OF_THE_DAEMON}
+    if "name" in named:
+        keywords["name"] = launch.name
+    if "server_url" in named or _takes_any(cls):
+        keywords["server_url"] = launch.server_url
+    return _fitted(cls, keywords) if cls.checks_config else keywords
+
+
+def _named(cls: type) -> list[str]:
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [name for name, one in inspect.signature(cls).parameters.items() if one.kind in by_name]
+
+
+def _takes_any(cls: type) -> bool:
+    return any(one.kind is one.VAR_KEYWORD for one in inspect.signature(cls).parameters.values())
+
+
+def _defined(cls: type) -> str:
+    where = authors.definition(cls)
+    return f" ({where})" if where else ""
+
+
+def _fitted(cls: type, keywords: dict[str, Any]) -> dict[str, Any]:
     """The keywords as the hints want them. What does not fit is not shown: it may be a secret."""
     try:
         return settings.fitted(cls, keywords)
     except Unfit as exc:
-        raise Misconfigured(f"config.{exc.wanted}{at}") from exc
+        raise Misconfigured(f"config.{exc.wanted}{_defined(cls)}") from exc
 
 
 def _at(error: BaseException, cls: type, roots: list[str]) -> str:

@@ -1,6 +1,6 @@
 """Whether the classes and extensions of a house can be imported, found out elsewhere: never in this process.
 
-Of an extension also whether it takes what its block gives, of which no value leaves this process.
+Also whether they take what their blocks give, of which no value leaves this process.
 Each child is as the daemon would start it: its interpreter, directories, environment and user. What the
 module prints goes nowhere, and all that it may have started ends with it.
 """
@@ -42,7 +42,7 @@ os.register_at_fork(after_in_child=lambda: os.close(answer))
 for descriptor in 0, 1, 2:
     os.dup2(nothing, descriptor)
 try:
-    from gleitzeit_extensions import authors, loading
+    from gleitzeit_extensions import authors, building, loading
     if order["extension"]:
         from gleitzeit_extensions.extensions import hosting
 except ImportError as exc:
@@ -53,7 +53,7 @@ else:
         if order["extension"]:
             hosting.find(**order["extension"])
         else:
-            loading.load(order["class"], order["directories"])
+            building.check_keys(loading.load(order["class"], order["directories"]), order["given"])
         mistake = None
     except authors.Misconfigured as exc:
         mistake, cause = str(exc), exc.__cause__
@@ -124,7 +124,7 @@ async def _mistake(
 def _order(target: Hosted, config: Iterable[str]) -> Mapping[str, Any]:
     match target:
         case ClassTarget(path=path):
-            return {"class": path, "extension": None}
+            return {"class": path, "given": [*config], "extension": None}
         case ExtensionTarget(name=name, paths=paths):
             return {"class": None, "extension": {"name": name, "paths": paths, "given": [*config]}}
 

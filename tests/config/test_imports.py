@@ -259,3 +259,25 @@ def test_a_directory_is_told_once(tmp_path: Path) -> None:
     wanted = Spec("p", "tool", ClassTarget("mien.P"), python_path=(str(tmp_path),))
 
     assert failures(tmp_path, wanted)["p"].count(str(tmp_path)) == 1
+
+
+TAKES = """
+from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
+
+class P(SocketIOProviderClient):
+    checks_config = True
+    def __init__(self, *, rows: int, **kwargs):
+        super().__init__(**kwargs)
+"""
+
+
+def test_a_class_is_asked_whether_it_takes_the_keys_of_its_block(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TAKES)
+    wrong, needed, good = (
+        Spec(name, "tool", ClassTarget("mine.P"), config=config)
+        for name, config in {"wrong": {"rwos": 1}, "needed": {}, "good": {"rows": 1, "name": "x"}}.items()
+    )
+    found = failures(tmp_path, wrong, needed, good)
+    assert found["wrong"].startswith("config.rwos: P does not take it (did you mean rows?); it takes ")
+    assert found["needed"] == "cannot make P: config.rows is required (mine.py:6)"
+    assert "good" not in found
