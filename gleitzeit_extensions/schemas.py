@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from types import GenericAlias
-from typing import Any, get_args, get_origin
+from types import GenericAlias, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
@@ -78,15 +78,23 @@ class _Untitled(GenerateJsonSchema):
 
 def _adapter(hint: Any, mode: JsonSchemaMode = _INPUT) -> TypeAdapter[Any] | None:
     """None for a hint that says nothing about JSON."""
-    if (get_origin(hint) or hint) is Iterable:
-        # pydantic would look at its items only as the method reads them, and let it read them once
-        hint = GenericAlias(list, get_args(hint) or (Any,))
     try:
-        adapter = TypeAdapter(hint)
+        adapter = TypeAdapter(_with_lists(hint))
         _schema(adapter, mode)
     except Exception:  # an author's types may do anything
         return None
     return adapter
+
+
+def _with_lists(hint: Any) -> Any:
+    """The hint with a list for an Iterable."""
+    kind, args = get_origin(hint) or hint, get_args(hint)
+    if kind is Iterable:
+        # pydantic would look at its items only as the method reads them, and let it read them once
+        return GenericAlias(list, args or (Any,))
+    if kind in (Union, UnionType):
+        return Union[tuple(map(_with_lists, args))]  # noqa: UP007, as they are known only now
+    return hint
 
 
 def _schema(adapter: TypeAdapter[Any], mode: JsonSchemaMode) -> Wire:

@@ -25,8 +25,8 @@ def names(cls: type) -> list[str]:
 
 
 def fitted(cls: type, given: dict[str, Any]) -> dict[str, Any]:
-    """The keywords as the hints of their parameters want them; raises `plain.Unfit`."""
+    """The keywords as the hints of the first that takes them want them; raises `plain.Unfit`."""
+    left, fit = dict(given), dict[str, Any]()
     for one in constructors(cls):
-        own = {name: value for name, value in given.items() if name in one.named}
-        given = given | one.fitted(own)
-    return given
+        fit |= one.fitted({name: left.pop(name) for name in one.named if name in left})
+    return fit | left

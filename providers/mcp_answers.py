@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from gleitzeit_extensions import CallError, InvalidRequest, Unavailable
@@ -14,8 +15,13 @@ if TYPE_CHECKING:
 LONGEST_WORDS = 2000
 """Characters of the server's own words that an error has."""
 
-SEVERED = ("Connection closed", "SSE stream ended")
-"""How the SDK begins what it says itself with the code -32000, which servers use for whatever they like."""
+SEVERED = (
+    *("Connection closed", "SSE stream ended"),
+    *("Bad Request: No valid session", "Bad Request: Server not initialized"),
+)
+"""How an error -32000, which servers use for whatever they like, begins where connection or session are over:
+what the SDK says itself, and servers that were written after the examples of the TypeScript SDK.
+"""
 
 
 def of_tool(result: CallToolResult, tool: str) -> Any:
@@ -46,12 +52,19 @@ def is_severed(error: Exception) -> bool:
     )
 
 
+def without_secrets(words: str) -> str:
+    """The SDK repeats where a redirect goes, which may be our URL with all that stands in it."""
+    if not words.startswith("Redirect to "):
+        return words
+    return re.sub(r"(https?://)(?:[^\s/@]*@)?([^\s?#]*)\S*", r"\1\2", words)
+
+
 def failure(error: Exception, title: str) -> CallError:
     """What an error of the SDK's, or of the server's that it passes on, is to the caller."""
     from mcp import MCPError
     from mcp_types import INVALID_PARAMS, REQUEST_TIMEOUT
 
-    words = str(error)[:LONGEST_WORDS]
+    words = without_secrets(str(error))[:LONGEST_WORDS]
     if not isinstance(error, MCPError):
         return CallError("provider_error", f"what {title} answered cannot be used: {words}")
     match error.code:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from gleitzeit_extensions import SocketIOProviderClient
 from gleitzeit_extensions.link import SETTLED, pause
 from gleitzeit_extensions.version import VERSION
 from gleitzeit_extensions.waiting import ended, first
-from providers.mcp_answers import is_severed
+from providers.mcp_answers import is_severed, without_secrets
 from providers.mcp_http import Site
 from providers.mcp_stdio import Child
 
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gleitzeit")
 
+ANSWERS_WITHIN = 30.0
+"""Seconds that a server at a URL has to say what it can do, before it is asked anew."""
+
 RELIST_PAUSE = 1.0
 """Seconds between two looks at the tools of a server that changes them all the time."""
 
@@ -29,21 +35,20 @@ class Lost(Exception):
     """The connection is over; the text says how."""
 
 
-class Kept(Protocol):
-    """Whom the server is kept for."""
-
-    def new_server(self) -> Child | Site: ...
-    async def publish(self, client: Client) -> None: ...
-    async def ready(self) -> None: ...
-    async def not_ready(self, reason: str) -> None: ...
-
-
 class Keeper:
-    """One connection after the other; `client` is None while there is none."""
+    """One connection after the other; `client` is None while there is none.
 
-    def __init__(self, provider: Kept) -> None:
-        self._provider = provider
-        self.server = provider.new_server()
+    `publish` is awaited with each client that is connected, and again when its tools have changed.
+    """
+
+    def __init__(
+        self,
+        provider: SocketIOProviderClient,
+        new_server: Callable[[], Child | Site],
+        publish: Callable[[Client], Awaitable[None]],
+    ) -> None:
+        self._provider, self._new_server, self._publish = provider, new_server, publish
+        self.server = new_server()
         self.client: Client | None = None
         self._changed = asyncio.Event()
 
@@ -56,7 +61,7 @@ class Keeper:
             try:
                 await self._connected()
             except Exception as exc:  # whatever the SDK or the server came up with, the connection is over
-                why = f"{self.server.title} {self.server.end or _words(exc)}"
+                why = f"{self.server.title} {self.server.end or words_of(exc)}"
                 if isinstance(self.server, Child):
                     raise Lost(why) from exc
             if why != said:
@@ -65,7 +70,7 @@ class Keeper:
             await self._provider.not_ready(why)
             failures = 0 if time.monotonic() - began > SETTLED else failures + 1
             await asyncio.sleep(pause(failures))
-            self.server = self._provider.new_server()
+            self.server = self._new_server()
 
     async def _connected(self) -> None:
         # It takes half a second, in which the hub would hear nothing.
@@ -75,8 +80,14 @@ class Keeper:
 
         us = Implementation(name="gleitzeit", version=VERSION)
         server = self.server
-        async with Client(server.opened(), cache=None, message_handler=self._heard, client_info=us) as client:
-            await self._provider.publish(client)
+        # How long a program may take to come up, only its user knows: `start_timeout` says it.
+        patience = ANSWERS_WITHIN if isinstance(server, Site) else None
+        async with (
+            _answering(patience) as limit,
+            Client(server.opened(), cache=None, message_handler=self._heard, client_info=us) as client,
+        ):
+            await self._publish(client)
+            limit.reschedule(None)
             self.client = client
             await self._provider.ready()
             listening = asyncio.create_task(self._listen(client))
@@ -84,6 +95,8 @@ class Keeper:
                 await self._follow_changes(client)
             finally:
                 self.client = None
+                # At once: to take leave of the server may last seconds.
+                await self._provider.not_ready(f"{server.title} {server.end or 'is gone'}")
                 await ended(listening)
 
     async def _follow_changes(self, client: Client) -> None:
@@ -94,12 +107,11 @@ class Keeper:
             if server.lost.is_set():
                 raise Lost(server.end)
             self._changed.clear()
-            await self._provider.publish(client)
+            await self._publish(client)
             await first(server.lost.wait(), asyncio.sleep(RELIST_PAUSE))
 
     async def _listen(self, client: Client) -> None:
         """Have a server of 2026 say when its tools change; older ones do it by themselves."""
-        from mcp import MCPError
         from mcp.client.subscriptions import SubscriptionLost
         from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
@@ -113,11 +125,11 @@ class Keeper:
                         pass  # each of them comes to `_heard`
                 await asyncio.sleep(RELIST_PAUSE)
                 self._changed.set()  # what may have changed meanwhile
-        except (MCPError, SubscriptionLost) as exc:
+        except Exception as exc:  # others' validators read what a server sends, and raise anything
             if isinstance(exc, SubscriptionLost) or is_severed(exc):
                 self.server.lose("ended the connection")
             else:
-                log.warning("%s does not say when its tools change: %s", self.server.title, exc)
+                log.warning("%s does not say when its tools change: it %s", self.server.title, words_of(exc))
 
     async def _heard(self, message: IncomingMessage) -> None:
         from mcp_types import ToolListChangedNotification
@@ -126,7 +138,20 @@ class Keeper:
             self._changed.set()
 
 
-def _words(error: BaseException) -> str:
+@asynccontextmanager
+async def _answering(patience: float | None) -> AsyncIterator[asyncio.Timeout]:
+    """Raises `Lost` after `patience` seconds, unless it is rescheduled."""
+    try:
+        async with asyncio.timeout(patience) as limit:
+            yield limit
+    except TimeoutError as exc:
+        if not limit.expired():
+            raise
+        raise Lost(f"it answers nothing within {patience:g} s") from exc
+
+
+def words_of(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"cannot be used: {' '.join(str(error).split())[:300] or type(error).__name__}"
+    words = without_secrets(" ".join(str(error).split()))
+    return f"cannot be used: {words[:300] or type(error).__name__}"

@@ -6,7 +6,6 @@ How the server is reached is in `mcp_stdio` and `mcp_http`, what its answers mea
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import shutil
@@ -28,9 +27,9 @@ from gleitzeit_extensions.methods import Method, public_methods
 from gleitzeit_extensions.offered import Offered
 from gleitzeit_extensions.waiting import ended
 from providers import mcp_answers, mcp_tools
-from providers.mcp_http import Site
+from providers.mcp_http import Site, shown
 from providers.mcp_keeper import Keeper, Lost
-from providers.mcp_stdio import Child
+from providers.mcp_stdio import Child, named
 from providers.upstream import HEALTH_WITHIN
 
 if TYPE_CHECKING:
@@ -45,6 +44,9 @@ Item = dict[str, Any]
 
 MOST_PROGRESS = 64
 """Reports that wait for a slow reader; of more only the last are kept."""
+
+ENVELOPE = 40
+"""Levels that are left for what the SDK puts around the arguments; it writes 254."""
 
 READERS = {
     "resources": ("list_resources", "list_resource_templates", "read_resource"),
@@ -82,13 +84,14 @@ class MCPProvider(SocketIOProviderClient):
         """
         kwargs.setdefault("provider_type", "tool")
         kwargs.setdefault("capabilities", ["mcp"])
-        kwargs.setdefault("description", f"The MCP server {_shown(command, url)}")
-        super().__init__(**kwargs)
         _check(command, env or {}, cwd, url)
+        about = named(command) if command else f"at {shown(url)}"
+        kwargs.setdefault("description", f"The MCP server {about}")
+        super().__init__(**kwargs)
         self._command, self._env, self._cwd = command, env or {}, cwd
         self._url = url
         self._headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
-        self._keeper = Keeper(self)
+        self._keeper = Keeper(self, self._new_server, self._publish)
         self._running = 0
         self._why_ended = ""
 
@@ -172,6 +175,7 @@ class MCPProvider(SocketIOProviderClient):
                 await client.session.send_request(PingRequest(), EmptyResult)
         except MCPError as exc:  # an answer, too: in 2026 there is no ping any more
             if mcp_answers.is_severed(exc):
+                self._keeper.server.lose("ended the connection")
                 return {"healthy": True, "status": "degraded", "reason": str(exc)}
         except TimeoutError:
             if not self._running:
@@ -186,7 +190,7 @@ class MCPProvider(SocketIOProviderClient):
             self._why_ended = str(exc)
             await self.stop()
 
-    async def publish(self, client: Client) -> None:
+    async def _publish(self, client: Client) -> None:
         """Have what the server has now for methods; a tool takes the place of a method of ours."""
         known, has = public_methods(type(self), SocketIOProviderClient), client.server_capabilities
         title = self._keeper.server.title
@@ -194,7 +198,6 @@ class MCPProvider(SocketIOProviderClient):
         methods: dict[str, Method] = {method.name: method for method in own}
         if has.tools:
             methods |= {tool.name: self._offered(tool) for tool in await mcp_tools.listed(client, title)}
-        await self.update_methods(methods.values())
         about = client.server_info
         self.metadata = {
             "mcp": {
@@ -203,6 +206,7 @@ class MCPProvider(SocketIOProviderClient):
                 "version": about.version if about else "",
             }
         }
+        await self.update_methods(methods.values())
 
     def _offered(self, tool: Tool) -> Offered:
         hints = tool.annotations
@@ -252,7 +256,7 @@ class MCPProvider(SocketIOProviderClient):
         client, server = self._keeper.client, self._keeper.server
         if client is None:
             raise Unavailable(self.why_not_ready or f"{server.title} is not connected")
-        _check_text(args)
+        _check_sendable(args)
         self._running += 1
         try:
             return await ask(client)
@@ -265,7 +269,7 @@ class MCPProvider(SocketIOProviderClient):
         finally:
             self._running -= 1
 
-    def new_server(self) -> Child | Site:
+    def _new_server(self) -> Child | Site:
         if self._command:
             return Child(self._command, self._env, self._cwd)
         return Site(self._url, self._headers)
@@ -278,7 +282,7 @@ def _check(command: list[str] | None, env: dict[str, str], cwd: str | None, url:
     if bool(command) == bool(url):
         raise ValueError("say either the `command` of the MCP server or its `url`")
     if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
-        raise ValueError(f'url is "{url:.100}": write it like http://localhost:3001/mcp')
+        raise ValueError("url is not one of HTTP: write it like http://localhost:3001/mcp")
     if cwd and not os.path.isdir(cwd):
         raise ValueError(f'cwd is "{cwd}", which is no directory')
     if command:
@@ -289,17 +293,18 @@ def _check(command: list[str] | None, env: dict[str, str], cwd: str | None, url:
             )
 
 
-def _check_text(args: Any) -> None:
+def _check_sendable(args: Any) -> None:
+    """Raises for what the SDK cannot write: it would end the connection, which all calls share."""
+    from pydantic_core import to_json
+
+    for _ in range(ENVELOPE):
+        args = [args]
     try:
-        json.dumps(args, ensure_ascii=False).encode()
-    except UnicodeEncodeError as exc:
-        raise InvalidRequest("the arguments hold half a character, which has no form in UTF-8") from exc
-
-
-def _shown(command: list[str] | None, url: str) -> str:
-    from providers.mcp_stdio import named
-
-    return named(command) if command else url.partition("?")[0]
+        to_json(args)
+    except ValueError as exc:
+        is_deep = "depth" in str(exc)
+        why = "are too deep" if is_deep else "hold half a character, which has no form in UTF-8"
+        raise InvalidRequest(f"the arguments {why}") from exc
 
 
 def _quieten() -> None:

@@ -8,6 +8,7 @@ it. Should the provider be killed, its stdin ends, and the daemon kills what doe
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import re
@@ -36,6 +37,11 @@ LARGEST_MESSAGE = 32 * 1024 * 1024
 
 TOO_LARGE = -32098
 """The code of the error that stands for an answer of more than that."""
+
+INTERNAL_ERROR = -32603
+
+TAKE_NOTHING = ("-y", "--yes", "-m", "-u")
+"""Options of npx and Python after which the name of the server comes."""
 
 END_WITHIN = 1.0
 """Seconds that the server has to end after its stdin did, and again after SIGTERM."""
@@ -167,23 +173,41 @@ class Child:
         try:
             message = SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
         except ValueError:
-            self._note_junk(line)
-            return None
+            return self._mended(line)
         self._junk = 0
         return message
 
+    def _mended(self, line: bytes) -> SessionMessage | None:
+        """What is meant, or an error for whoever waits for it.
+
+        JavaScript writes half a character where it has cut a text; other numbers, names and depths are no
+        messages, but may be an answer.
+        """
+        from mcp.shared.message import SessionMessage
+        from mcp_types import jsonrpc_message_adapter
+
+        try:
+            given = json.loads(line)
+            text = json.dumps(given, ensure_ascii=False).encode(errors="replace")
+        except (ValueError, RecursionError):
+            self._note_junk(line)
+            return None
+        try:
+            return SessionMessage(jsonrpc_message_adapter.validate_json(text, by_name=False))
+        except ValueError:
+            self._note_junk(line)
+        match given:
+            case {"id": int(id), "result": _} | {"id": int(id), "error": _}:
+                return _error(id, INTERNAL_ERROR, "it answered with what is no message of MCP")
+        return None
+
     def _refusal(self, line: TooLong) -> SessionMessage | None:
         """What is said to the caller instead; without an id nobody knows who waits, so that nobody may."""
-        from mcp.shared.message import SessionMessage
-        from mcp_types import ErrorData, JSONRPCError
-
         sentence = f"it sent a message of more than {LARGEST_MESSAGE:,} bytes"
         if line.id is None:
             self.lose(sentence)
             return None
-        return SessionMessage(
-            JSONRPCError(jsonrpc="2.0", id=line.id, error=ErrorData(code=TOO_LARGE, message=sentence))
-        )
+        return _error(line.id, TOO_LARGE, sentence)
 
     def _note_junk(self, line: bytes) -> None:
         self._junk += 1
@@ -198,9 +222,25 @@ class Child:
 
 
 def named(command: list[str]) -> str:
-    """The program and its first word, such as `npx some-server`; what comes later may be secret."""
-    words = [word for word in command[1:] if word and not re.search(r"^-|[\s=]", word)]
-    return " ".join([os.path.basename(command[0]), *words[:1]])[:100]
+    """The program and its first word, such as `npx some-server`; what comes later may be secret.
+
+    As may what comes after an option, since only the program knows which of them take a word.
+    """
+    shown = [os.path.basename(command[0])]
+    for word in command[1:]:
+        if word in TAKE_NOTHING or re.fullmatch(r"\w+=.*", word, re.DOTALL):
+            continue
+        if not re.search(r"^-|[\s=]|://", word):
+            shown.append(word)
+        break
+    return " ".join(shown)[:100]
+
+
+def _error(id: int, code: int, sentence: str) -> SessionMessage:
+    from mcp.shared.message import SessionMessage
+    from mcp_types import ErrorData, JSONRPCError
+
+    return SessionMessage(JSONRPCError(jsonrpc="2.0", id=id, error=ErrorData(code=code, message=sentence)))
 
 
 def _how(status: int | None) -> str:

@@ -16,7 +16,19 @@ from typing import Any
 
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
 NAMES = ["echo", "fails", "wrong", "malformed", "blocks", "structured", "hang", "cancelled", "ask", "change"]
-NAMES += ["die", "junk", "huge", "flood", "pid", "spawn", "endless", "_hidden", "list_prompts"]
+NAMES += [
+    "die",
+    "junk",
+    "huge",
+    "flood",
+    "pid",
+    "spawn",
+    "endless",
+    "half",
+    "nested",
+    "_hidden",
+    "list_prompts",
+]
 TOOLS = [{"name": name, "description": f"It does {name}.", "inputSchema": SCHEMA} for name in NAMES]
 TOOLS[0]["annotations"] = {"readOnlyHint": True}
 
@@ -70,6 +82,12 @@ def call(id: int, name: str, args: dict[str, Any], token: Any) -> None:
             }
             sys.stdout.write(f"{json.dumps(log)}\n" * 500)
             result = text("after a flood")
+        case "half":
+            result = text("cut in h\ud83dlf")  # as JavaScript does that counts in UTF-16
+        case "nested":
+            return print(
+                '{"jsonrpc":"2.0","result":{"x":' + "[" * 500 + "]" * 500 + f'}},"id":{id}}}', flush=True
+            )
         case "endless":
             while True:
                 print("no message", flush=True)

@@ -16,13 +16,15 @@ import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 
-from gleitzeit_extensions import CallError
-from gleitzeit_extensions.client import Client
+from gleitzeit_extensions import CallError, SocketIOProviderClient
+from gleitzeit_extensions.client import Client, Unavailable
 from gleitzeit_extensions.exceptions import ExtensionServiceError
+from gleitzeit_extensions.methods import public_methods
 from gleitzeit_extensions.testing import serving
-from providers import mcp_provider, mcp_stdio
+from providers import mcp_keeper, mcp_provider, mcp_stdio
+from providers.mcp_keeper import words_of
 from providers.mcp_lines import Lines, TooLong
-from providers.mcp_provider import MCPProvider
+from providers.mcp_provider import READERS, MCPProvider
 from providers.mcp_stdio import named
 from tests.providers.fuzz import answered, calls
 
@@ -73,10 +75,12 @@ async def test_a_rude_server_is_of_use_all_the_same(
         assert await call("junk") == "after junk"
         assert await call("flood") == "after a flood"
         assert await call("ask") == "Sampling not supported"
+        assert await call("half") == "cut in h?lf"
         for name, code, words in (
             ("fails", "provider_error", "no such city"),
             ("wrong", "invalid_request", "text is too short"),
             ("malformed", "provider_error", "cannot be used"),
+            ("nested", "provider_error", "no message"),
             ("huge", "too_large", "more than 100,000 bytes"),
             ("nonsense", "not_found.method", "it has"),
         ):
@@ -85,6 +89,12 @@ async def test_a_rude_server_is_of_use_all_the_same(
             assert told.value.code == code
         with pytest.raises(CallError, match="UTF-8"):
             await call("echo", text="\ud800")
+        for depth in range(250, 256):
+            with suppress(CallError):
+                await call("echo", text=nested(depth))
+        with pytest.raises(CallError, match="too deep") as told:
+            await call("echo", text=nested(900))
+        assert told.value.code == "invalid_request"
 
         assert await call("change") == "changed"
         await until(lambda: "later" in mcp_provider_tools(provider), "the new tool is known")
@@ -97,6 +107,13 @@ async def test_a_rude_server_is_of_use_all_the_same(
     assert "the server is here" in capfd.readouterr().err
     assert caplog.text.count("'Listening...'") == 1
     assert "[1, 2" not in caplog.text, "what looks like data is not logged"
+
+
+def nested(depth: int) -> list[Any]:
+    inner: list[Any] = []
+    for _ in range(depth):
+        inner = [inner]
+    return inner
 
 
 def mcp_provider_tools(provider: MCPProvider) -> set[str]:
@@ -138,7 +155,7 @@ async def test_a_server_that_dies_fails_its_calls_at_once_and_ends_the_provider(
                 assert told.value.code == "unavailable"
             assert time.monotonic() - began < 2
 
-    with pytest.raises(ExtensionServiceError, match=r'"python\S* \S*mcp_server.py" was killed by SIGKILL'):
+    with pytest.raises(ExtensionServiceError, match=r'"python\S*" was killed by SIGKILL'):
         await dies()
 
 
@@ -158,7 +175,7 @@ async def test_a_server_that_never_answers_is_named_as_what_is_waited_for() -> N
     provider = MCPProvider(name="mcp", command=[*RUDE, "silent"])
     async with serving(provider):
         assert provider.why_not_ready
-        assert "mcp_server.py" in provider.why_not_ready
+        assert '"python' in provider.why_not_ready
         assert "has not answered yet" in provider.why_not_ready
 
 
@@ -279,14 +296,33 @@ class Site:
     def __init__(self) -> None:
         self.status = 200
         self.asked: list[tuple[str, Any]] = []
+        self.parts = asyncio.Event()
+        self.parts.set()
+        self.encodings: set[str | None] = set()
+        self.session = "first"
+        self.forgotten: Callable[[], web.Response] = web.Response
+        """What a session that it does not know is answered with."""
+        self.speaks = asyncio.Event()
+        self.speaks.set()
+
+    @property
+    def sessions(self) -> int:
+        return [method for method, _ in self.asked].count("initialize")
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "DELETE":
+            await self.parts.wait()
         if request.method != "POST":
             return web.Response(status=405)
         asked = await request.json()
         self.asked.append((asked["method"], request.headers.get("Authorization")))
         if self.status != 200:
             return web.Response(status=self.status)
+        self.encodings.add(request.headers.get("Accept-Encoding"))
+        await self.speaks.wait()
+        session = request.headers.get("mcp-session-id", self.session)
+        if asked["method"] != "initialize" and session != self.session:
+            return self.forgotten()
         if "id" not in asked:
             return web.Response(status=202)
         match asked["method"]:
@@ -296,7 +332,8 @@ class Site:
             case "tools/list":
                 result = {
                     "tools": [
-                        {"name": name, "inputSchema": {"type": "object"}} for name in ("echo", "huge", "dies")
+                        {"name": name, "inputSchema": {"type": "object"}}
+                        for name in ("echo", "huge", "bomb", "events", "dies")
                     ]
                 }
             case "tools/call" if asked["params"]["name"] == "dies":
@@ -304,12 +341,19 @@ class Site:
                 request.transport.abort()
                 return web.Response()
             case "tools/call":
-                words = "x" * 300_000 if asked["params"]["name"] == "huge" else "hello"
+                words = "hello" if asked["params"]["name"] == "echo" else "x" * 300_000
                 result = {"content": [{"type": "text", "text": words}]}
             case _:
                 error = {"code": -32601, "message": "no such method"}
                 return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "error": error})
-        return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": result})
+        response = web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": result})
+        if asked["method"] == "initialize":
+            response.headers["mcp-session-id"] = self.session
+        if asked.get("params", {}).get("name") == "events":
+            response = web.Response(text=f"data: {response.text}\n\n", content_type="text/event-stream")
+        if asked.get("params", {}).get("name") in ("bomb", "events"):
+            response.enable_compression(web.ContentCoding.gzip)
+        return response
 
 
 @asynccontextmanager
@@ -335,10 +379,13 @@ async def test_a_server_at_a_url_is_met_again_when_it_is_back(monkeypatch: pytes
             assert site.asked[0][1] == "Bearer secret"
             with pytest.raises(CallError, match="more than 100,000 bytes"):
                 await client.invoke("mcp", "huge")
-            with pytest.raises(CallError) as told:
-                await client.invoke("mcp", "dies")
-            assert told.value.code == "unavailable"
-            assert await asyncio.wait_for(client.invoke("mcp", "echo"), PATIENCE) == "hello"
+            with pytest.raises(CallError, match="compressed"):
+                await client.invoke("mcp", "bomb")
+            assert site.encodings == {"identity"}
+            for tool in ("events", "dies"):
+                with pytest.raises(Unavailable):
+                    await client.invoke("mcp", tool)
+                await met_again(client)
 
             site.status = 401
             with suppress(CallError):
@@ -347,6 +394,60 @@ async def test_a_server_at_a_url_is_met_again_when_it_is_back(monkeypatch: pytes
             assert "hidden" not in str(provider.why_not_ready)
             assert "secret" not in str(provider.why_not_ready)
             site.status = 200
+            assert await asyncio.wait_for(client.invoke("mcp", "echo"), PATIENCE) == "hello"
+
+
+async def met_again(client: Client) -> None:
+    """A call may still reach the provider before the hub has heard that its server is lost."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with suppress(Unavailable):
+                assert await client.invoke("mcp", "echo") == "hello"
+                return
+
+
+def not_found() -> web.Response:
+    return web.Response(status=404)
+
+
+def no_session() -> web.Response:
+    """As the servers do that were written after the examples of the TypeScript SDK."""
+    error = {"code": -32000, "message": "Bad Request: No valid session ID provided"}
+    return web.json_response({"jsonrpc": "2.0", "id": None, "error": error}, status=400)
+
+
+@pytest.mark.parametrize("forgotten", [not_found, no_session])
+async def test_a_server_that_has_forgotten_its_sessions_is_given_another_one(
+    forgotten: Callable[[], web.Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mcp_http_module(), "LEAVES_WITHIN", 0.3)
+    async with a_site() as (site, port):
+        provider = MCPProvider(name="mcp", url=f"http://127.0.0.1:{port}/mcp")
+        async with serving(provider) as client:
+            assert await asyncio.wait_for(client.invoke("mcp", "echo"), PATIENCE) == "hello"
+            site.session, site.forgotten = "second", forgotten
+            site.parts.clear()
+            with pytest.raises(CallError) as told:
+                await client.invoke("mcp", "echo")
+            assert told.value.code == "unavailable"
+            await until(lambda: "ended the" in (provider.why_not_ready or ""), "it is told")
+            await met_again(client)
+            site.parts.set()
+            site.session = "third"
+            await provider.get_health_status()
+            await until(lambda: site.sessions == 3, "it is told by its health, too")
+
+
+async def test_a_server_that_accepts_and_never_answers_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mcp_keeper, "ANSWERS_WITHIN", 0.1)
+    async with a_site() as (site, port):
+        site.speaks.clear()
+        provider = MCPProvider(name="mcp", url=f"http://127.0.0.1:{port}/mcp")
+        async with serving(provider) as client:
+            await until(lambda: "answers nothing" in (provider.why_not_ready or ""), "it is told")
+            site.speaks.set()
             assert await asyncio.wait_for(client.invoke("mcp", "echo"), PATIENCE) == "hello"
 
 
@@ -391,6 +492,22 @@ def test_what_names_a_server_shows_no_secret() -> None:
     assert named(["/usr/bin/npx", "-y", "some-server", "--key", "secret"]) == "npx some-server"
     assert named(["sh", "-c", "KEY=secret exec server"]) == "sh"
     assert named(["env", "KEY=secret", "server"]) == "env server"
+    assert named(["server", "--key", "secret"]) == "server"
+    assert named(["server", "-k", "secret"]) == "server"
+    assert named(["uvx", "git+https://token@host/repository"]) == "uvx"
+    assert named(["python3", "-m", "server", "secret"]) == "python3 server"
+    url = "http://user:secret@host:1/mcp?key=secret#secret"
+    assert MCPProvider(name="mcp", url=url).description == "The MCP server at http://host:1/mcp"
+    with pytest.raises(ValueError, match="write it like") as told:
+        MCPProvider(name="mcp", url="host/mcp?key=secret")
+    assert "secret" not in str(told.value)
+    redirect = RuntimeError("Redirect to http://user:secret@host/mcp/?key=secret not followed")
+    assert words_of(redirect) == "cannot be used: Redirect to http://host/mcp/ not followed"
+
+
+def test_only_what_reads_from_the_server_is_a_method_of_the_class() -> None:
+    declared = public_methods(MCPProvider, SocketIOProviderClient)
+    assert set(declared) == {name for names in READERS.values() for name in names}
 
 
 async def test_a_provider_that_is_not_connected_is_unavailable() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gleitzeit_extensions import SocketIOProviderClient, settings
 from tests.sdk.fake_hub import FakeHub
 from tests.sdk.subjects import HOST, ROOT, a_child, order, write
 
@@ -283,6 +284,8 @@ class Thing(Base):
         ({"timeout": "soon"}, "config.timeout must be a number (mine.py:9)"),
         ({"sizes": [1, "x"]}, "config.sizes[1] must be a whole number (mine.py:9)"),
         ({"api_key": ["hidden"]}, "config.api_key must be a string (mine.py:9)"),
+        ({"models": "abc"}, "config.models must be a list (mine.py:9)"),
+        ({"models": ["a", {}]}, "config.models[1] must be a string (mine.py:9)"),
     ],
 )
 async def test_a_class_that_checks_its_config_needs_no_code_for_it(
@@ -291,6 +294,16 @@ async def test_a_class_that_checks_its_config_needs_no_code_for_it(
     said = await refused(tmp_path, CHECKED, config=config)
     assert said.startswith(sentence)
     assert "hidden" not in said
+
+
+def test_a_setting_has_the_type_that_the_first_class_gives_it() -> None:
+    class Base(SocketIOProviderClient):
+        def __init__(self, timeout: float = 3, **kwargs: Any) -> None: ...
+
+    class Thing(Base):
+        def __init__(self, timeout: str, **kwargs: Any) -> None: ...
+
+    assert settings.fitted(Thing, {"timeout": "5s", "models": ["a"]}) == {"timeout": "5s", "models": ["a"]}
 
 
 async def test_a_key_that_the_class_sets_itself_is_told(tmp_path: Path) -> None:

@@ -44,13 +44,20 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def running(
     tmp_path_factory: pytest.TempPathFactory, everything_site: Site, modern_site: Site, files: Path
 ) -> Iterator[House]:
-    configs: dict[str, dict[str, Any]] = {
+    configs: dict[str, Any] = {
         "everything": {"command": [NODE, EVERYTHING]},
         "files": {"command": [NODE, FILESYSTEM, str(files)]},
         "web": {"url": everything_site.url},
         "modern": {"url": modern_site.url},
     }
-    providers = {name: {"class": CLASS, "config": config} for name, config in configs.items()}
+    providers: dict[str, Any] = {name: {"class": CLASS, "config": config} for name, config in configs.items()}
+    # It takes its time to fail while the others are called.
+    providers["silent"] = {
+        "class": CLASS,
+        "config": {"command": ["sleep", "1000"]},
+        "start_timeout": 5,
+        "restart": {"policy": "never"},
+    }
     with house(tmp_path_factory.mktemp("house"), providers) as h:
         for name in configs:
             h.until(name, "RUNNING")
@@ -88,17 +95,18 @@ def test_a_long_operation_tells_its_progress_and_can_be_left(
     running: House, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with a_client(running, monkeypatch) as client:
-        long = {"duration": 1, "steps": 4}
-        items = list(client.stream(name, "trigger-long-running-operation", long))
+        slow = "trigger-long-running-operation"
+        items = list(client.stream(name, slow, {"duration": 0.2, "steps": 4}))
         assert [item["progress"] for item in items[:-1]] == [1, 2, 3, 4]
         assert items[-1]["done"] is True
         assert "completed" in items[-1]["result"]
 
         began = time.monotonic()
-        with client.stream(name, "trigger-long-running-operation", {"duration": 60, "steps": 60}) as stream:
+        long = {"duration": 60, "steps": 600}
+        with client.stream(name, slow, long) as stream:
             next(iter(stream))
         with pytest.raises(CallError, match="within"):
-            client.with_options(timeout=0.2).invoke(name, "trigger-long-running-operation", long)
+            client.with_options(timeout=0.2).invoke(name, slow, long)
         assert client.invoke(name, "echo", message="still here") == "Echo: still here"
         assert time.monotonic() - began < 5
 
@@ -143,9 +151,11 @@ def test_a_server_that_is_killed_under_calls_comes_back_with_its_provider(
 
 
 def test_a_provider_that_is_killed_takes_its_server_along(running: House) -> None:
-    for name in ("files", "everything"):
-        provider, server = running.view(name)["pid"], server_of(running, name)
-        os.kill(provider, signal.SIGKILL)
+    names = ("files", "everything")
+    servers = [server_of(running, name) for name in names]
+    for name in names:
+        os.kill(running.view(name)["pid"], signal.SIGKILL)
+    for name, server in zip(names, servers, strict=True):
         eventually(partial(_is_gone, server), "its server is gone")
         running.until(name, "RUNNING")
         assert server_of(running, name).is_running()
@@ -189,13 +199,6 @@ def test_a_server_at_a_url_that_is_killed_under_calls_is_met_again(
     assert running.view(name)["pid"] == before
 
 
-def test_a_server_that_never_answers_is_named_where_its_start_fails(tmp_path: Path) -> None:
-    block = {
-        "class": CLASS,
-        "config": {"command": ["sleep", "1000"]},
-        "start_timeout": 5,
-        "restart": {"policy": "never"},
-    }
-    with house(tmp_path, {"silent": block}) as h:
-        h.until("silent", "EXITED")
-        assert 'the MCP server "sleep 1000" has not answered yet' in h.ctl("why", "silent").stdout
+def test_a_server_that_never_answers_is_named_where_its_start_fails(running: House) -> None:
+    running.until("silent", "EXITED")
+    assert 'the MCP server "sleep 1000" has not answered yet' in running.ctl("why", "silent").stdout
