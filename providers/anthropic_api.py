@@ -19,8 +19,8 @@ from gleitzeit_extensions import (
     Unavailable,
     current_call,
 )
-from providers.openai_errors import retry_after
-from providers.openai_shapes import Item, as_dict, as_list
+from providers.openai_errors import NO_MODEL, retry_after
+from providers.openai_shapes import Item, as_dict
 from providers.upstream import CONNECT_WITHIN, LONGEST_REFUSAL
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ NO_LIST = (404, 405, 501)
 STATUS = {
     "invalid_request_error": 400,
     "authentication_error": 401,
+    "billing_error": 402,
     "permission_error": 403,
     "not_found_error": 404,
     "request_too_large": 413,
@@ -51,7 +52,7 @@ class AnthropicAPI:
     """One server. Its client is made at the first request, by the loop that runs then."""
 
     def __init__(self, base_url: str, key: str) -> None:
-        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
+        if not _is_plain(base_url):
             raise ValueError("base_url is no plain URL: write it like https://api.anthropic.com")
         if not key.isascii() or not key.isprintable():
             raise ValueError("api_key cannot be sent: it has characters that no header may have")
@@ -81,6 +82,8 @@ class AnthropicAPI:
                 stream_cls=AsyncStream[object],
             )
             async with answer as events:
+                if "text/event-stream" not in answer.response.headers.get("content-type", ""):
+                    raise self.failed(f"answered {path} with no stream: is its base_url right?")
                 async for event in events:
                     if not isinstance(event, dict):
                         raise self.failed(f"sent an event that is no object in answer to {path}")
@@ -103,7 +106,9 @@ class AnthropicAPI:
                         return None
                     raise
             page = as_dict(answer)
-            new = [as_dict(one).get("id") for one in as_list(page.get("data"))]
+            if not isinstance(page.get("data"), list):
+                return None
+            new = [as_dict(one).get("id") for one in page["data"]]
             found = [name for name in new if isinstance(name, str) and name not in names]
             names += found
             if page.get("has_more") is not True or not found:
@@ -128,9 +133,11 @@ class AnthropicAPI:
         words = self._hidden(str(inner.get("message") or error or "no reason"))[:LONGEST_REFUSAL]
         said = f"{self.who} answered {status}: {words}"
         match status:
-            case 401 | 403:
+            case 401 | 402 | 403:
                 return CallError("provider_error", f"{said} (is its api_key right, and may it do this?)")
             case 404 if "model" in words:
+                return CallError("not_found.model", said)
+            case 400 if any(one in words.lower() for one in NO_MODEL):  # a proxy's
                 return CallError("not_found.model", said)
             case _ if status in (404, 405) or status < 400:
                 return CallError("provider_error", f"{said} (is its base_url right?)")
@@ -198,3 +205,12 @@ class AnthropicAPI:
 
     def _hidden(self, text: str) -> str:
         return text.replace(self._key, "********") if len(self._key) >= 6 else text
+
+
+def _is_plain(base_url: str) -> bool:
+    """Whether it is one, without a password, which errors would repeat."""
+    try:
+        url = urlsplit(base_url)
+        return url.scheme in ("http", "https") and bool(url.hostname) and not url.username and not url.query
+    except ValueError:  # half an IPv6 address
+        return False

@@ -103,8 +103,8 @@ class AnthropicProvider(SocketIOProviderClient):
             max_tokens: how long the answer may be
             options: whatever else the API knows, such as tool_choice, thinking, top_p
         """
-        body = self._body(messages, model, system, tools, options)
-        answer = await self._api.post("/v1/messages", body | self._limits(max_tokens, temperature))
+        body = self._body(messages, model, system, tools, self._limited(max_tokens, temperature, options))
+        answer = await self._api.post("/v1/messages", body)
         if not isinstance(answer.get("content"), list):
             raise self._api.failed("answered without content")
         message, finish = shapes.message(answer["content"]), _finish(answer.get("stop_reason"))
@@ -133,7 +133,7 @@ class AnthropicProvider(SocketIOProviderClient):
         if (prompt is None) == (messages is None):
             raise InvalidRequest("stream takes either a prompt or messages")
         asked = messages if messages is not None else [{"role": "user", "content": prompt}]
-        body = self._body(asked, model, system, tools, options) | self._limits(max_tokens, temperature)
+        body = self._body(asked, model, system, tools, self._limited(max_tokens, temperature, options))
         streamed = shapes.Streamed()
         async with aclosing(self._api.events("/v1/messages", body)) as events:
             async for event in events:
@@ -201,12 +201,11 @@ class AnthropicProvider(SocketIOProviderClient):
             "system": shapes.system_of(messages, system),
             "tools": shapes.tools_of(tools),
         }
-        given = {key: value for key, value in own.items() if value is not None}
-        return {key: value for key, value in (options or {}).items() if key != "stream"} | given
+        return _given({key: value for key, value in (options or {}).items() if key != "stream"} | _given(own))
 
-    def _limits(self, max_tokens: int | None, temperature: float | None) -> Item:
-        most = {"max_tokens": max_tokens or self._max_tokens}
-        return most | ({} if temperature is None else {"temperature": temperature})
+    def _limited(self, max_tokens: int | None, temperature: float | None, options: Item | None) -> Item:
+        own = {"max_tokens": max_tokens, "temperature": temperature}
+        return {"max_tokens": self._max_tokens} | _given(options or {}) | _given(own)
 
     def _held_back(self) -> ContentFiltered:
         return ContentFiltered(f"{self._api.who} refused to answer this")
@@ -214,7 +213,12 @@ class AnthropicProvider(SocketIOProviderClient):
 
 def _finish(stopped: Any) -> str:
     """Why it ended, in the words of the other providers."""
-    return shapes.FINISHED.get(stopped, str(stopped or "stop"))
+    return shapes.FINISHED.get(str(stopped), str(stopped or "stop"))
+
+
+def _given(body: Item) -> Item:
+    """What is None is left out, so that what the API has for it counts."""
+    return {key: value for key, value in body.items() if value is not None}
 
 
 def _degraded(reason: str) -> Item:

@@ -58,7 +58,7 @@ def message(content: Any) -> Item:
     found |= {"tool_calls": calls} if calls else {}
     found |= {"thinking": thought} if thought else {}
     # Whoever goes on after thoughts or tools has to send them back, signatures and all.
-    return found | ({"blocks": blocks} if any(one.get("type") != "text" for one in blocks) else {})
+    return found | ({"blocks": blocks} if any(_says_more(one) for one in blocks) else {})
 
 
 def usage(counted: Any) -> Item:
@@ -75,8 +75,9 @@ class Streamed:
     """What came of an answer so far, put together from its events."""
 
     def __init__(self) -> None:
-        self._blocks: dict[Any, Item] = {}
-        self._json: dict[Any, str] = {}
+        self._blocks: dict[str, Item] = {}
+        # In pieces, since putting thousands of them together one by one takes seconds.
+        self._grown: dict[tuple[str, str], list[str]] = {}
         self.usage: Item = {}
         self.model = ""
         self.stopped: str | None = None
@@ -84,7 +85,7 @@ class Streamed:
 
     def take(self, event: Item) -> Item:
         """What of it the caller is told at once: `{token}` or `{thinking}`, or nothing."""
-        index, delta = event.get("index"), as_dict(event.get("delta"))
+        index, delta = str(event.get("index")), as_dict(event.get("delta"))
         match event.get("type"):
             case "message_start":
                 started = as_dict(event.get("message"))
@@ -93,7 +94,7 @@ class Streamed:
             case "content_block_start":
                 self._blocks[index] = dict(as_dict(event.get("content_block")))
             case "content_block_delta":
-                return self._add(index, delta)
+                return {key: said for key, said in self._add(index, delta).items() if said}
             case "message_delta":
                 self.stopped = delta.get("stop_reason") or self.stopped
                 self.usage |= {key: n for key, n in as_dict(event.get("usage")).items() if n is not None}
@@ -102,24 +103,31 @@ class Streamed:
         return {}
 
     def message(self) -> Item:
-        for index, written in self._json.items():
-            self._blocks[index]["input"] = _read(written)
-        return message(list(self._blocks.values()))
+        blocks = {index: dict(block) for index, block in self._blocks.items()}
+        for (index, key), pieces in self._grown.items():
+            block, whole = blocks[index], "".join(pieces)
+            block[key] = _read(whole) if key == "input" else f"{block.get(key) or ''}{whole}"
+        return message(list(blocks.values()))
 
-    def _add(self, index: Any, delta: Item) -> Item:
+    def _add(self, index: str, delta: Item) -> Item:
         block = self._blocks.setdefault(index, {"type": "text", "text": ""})
         match delta.get("type"):
             case "text_delta":
-                block["text"] = str(block.get("text") or "") + str(delta.get("text") or "")
-                return {"token": str(delta.get("text") or "")}
+                return {"token": self._grow(index, "text", delta.get("text"))}
             case "thinking_delta":
-                block["thinking"] = str(block.get("thinking") or "") + str(delta.get("thinking") or "")
-                return {"thinking": str(delta.get("thinking") or "")}
+                return {"thinking": self._grow(index, "thinking", delta.get("thinking"))}
             case "signature_delta":
                 block["signature"] = delta.get("signature")
+            case "citations_delta":
+                block["citations"] = [*as_list(block.get("citations")), delta.get("citation")]
             case "input_json_delta":
-                self._json[index] = self._json.get(index, "") + str(delta.get("partial_json") or "")
+                self._grow(index, "input", delta.get("partial_json"))
         return {}
+
+    def _grow(self, index: str, key: str, more: Any) -> str:
+        said = str(more or "")
+        self._grown.setdefault((index, key), []).append(said)
+        return said
 
 
 def _asked(said: Item) -> Item:
@@ -166,6 +174,10 @@ def _use(call: Item) -> Item:
             name = str(function.get("name"))[:100]
             raise InvalidRequest(f'the arguments of the call of "{name}" are no JSON') from exc
     return {"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": given or {}}
+
+
+def _says_more(block: Item) -> bool:
+    return block.get("type") != "text" or bool(block.get("citations"))
 
 
 def _call(block: Item) -> Item:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import urlsplit
 
 from gleitzeit_extensions import CallError, InvalidRequest, SocketIOProviderClient, Unavailable, idempotent
+from providers import ollama_shapes as shapes
+from providers.openai_shapes import Item
 from providers.upstream import HEALTH_WITHIN, Upstream
 
 Options = dict[str, Any]
 """Whatever Ollama knows, such as `num_ctx`, `top_p`, `seed` and `stop`."""
-
-Item = dict[str, Any]
 
 
 class OllamaProvider(SocketIOProviderClient):
@@ -23,6 +24,7 @@ class OllamaProvider(SocketIOProviderClient):
 
     def __init__(
         self,
+        *,
         url: str = "http://localhost:11434",
         default_model: str = "",
         keep_alive: str | float | None = None,
@@ -41,7 +43,7 @@ class OllamaProvider(SocketIOProviderClient):
         kwargs.setdefault("description", "Local models of an Ollama server")
         super().__init__(**kwargs)
         if not urlsplit(url).hostname:
-            raise ValueError(f'url is "{url:.100}": write it like http://localhost:11434')
+            raise ValueError("url is no plain URL: write it like http://localhost:11434")
         self._ollama = Upstream("Ollama", url)
         self._default, self._keep_alive = default_model, keep_alive
 
@@ -53,6 +55,7 @@ class OllamaProvider(SocketIOProviderClient):
         system: str | None = None,
         max_tokens: int | None = None,
         temperature: float | None = None,
+        think: bool | str | None = None,
         format: str | Item | None = None,
         options: Options | None = None,
     ) -> Item:
@@ -62,12 +65,12 @@ class OllamaProvider(SocketIOProviderClient):
             prompt: what it is asked
             system: how it is to answer, instead of what its Modelfile says
             max_tokens: how long the answer may be
+            think: whether it thinks first; or how hard: low, medium, high
             format: `json`, or the JSON Schema of the answer
             options: whatever else Ollama knows, such as num_ctx, top_p and seed
         """
-        body = self._body(
-            model, max_tokens, temperature, options, prompt=prompt, system=system, format=format
-        )
+        own = Item(prompt=prompt, system=system, think=think, format=format)
+        body = self._body(model, max_tokens, temperature, options, **own)
         answer = await self._asked("/api/generate", body)
         return {"text": self._has(answer, "response", str), **_ending(answer, body)}
 
@@ -86,22 +89,17 @@ class OllamaProvider(SocketIOProviderClient):
         """The next message of a conversation: `{message, model, usage, finish_reason}`.
 
         Args:
-            messages: each has a role and content; images and tool_calls are passed on
+            messages: each has a role and content, in the shape of the other providers or in Ollama's own
             tools: functions that the model may ask for, in `message.tool_calls`
             think: whether it thinks first, in `message.thinking`; or how hard: low, medium, high
+            format: `json`, or the JSON Schema of the answer
         """
-        body = self._body(
-            model,
-            max_tokens,
-            temperature,
-            options,
-            messages=messages,
-            tools=tools,
-            think=think,
-            format=format,
-        )
+        own = Item(messages=shapes.asked(messages), tools=tools, think=think, format=format)
+        body = self._body(model, max_tokens, temperature, options, **own)
         answer = await self._asked("/api/chat", body)
-        return {"message": self._has(answer, "message", dict), **_ending(answer, body)}
+        message = self._has(answer, "message", dict)
+        asks = _asks(shapes.tool_calls(message))
+        return {"message": {**message, **asks}, **_ending(answer, body, asks)}
 
     @idempotent
     async def stream(
@@ -114,28 +112,32 @@ class OllamaProvider(SocketIOProviderClient):
         think: bool | str | None = None,
         max_tokens: int | None = None,
         temperature: float | None = None,
+        format: str | Item | None = None,
         options: Options | None = None,
     ) -> AsyncIterator[Item]:
-        """Token by token, for a prompt or messages: `{token, done, model}`.
+        """Token by token, for a prompt or messages: `{token, done, model}`; the last has `usage`.
 
-        The last item is done, with `usage` and `finish_reason`. Items of messages may have `thinking` and
-        `tool_calls`.
+        The last item is done, with `finish_reason`, and `tool_calls` when the model asks for functions.
+        Others may have `thinking`.
         """
         if (prompt is None) == (messages is None):
             raise InvalidRequest("stream takes either a prompt or messages")
-        path, own = "/api/chat", Item(messages=messages, tools=tools, think=think)
-        if messages is None:
-            path, own = "/api/generate", Item(prompt=prompt, system=system, think=think)
-        body = self._body(model, max_tokens, temperature, options, **own)
-        async for piece in self._pieces(path, body):
-            said = piece if messages is None else self._has(piece, "message", dict)
-            token = said.get("response" if messages is None else "content") or ""
-            extra = {key: said[key] for key in ("thinking", "tool_calls") if said.get(key)}
-            done = piece.get("done") is True
-            end = _ending(piece, body) if done else {"model": piece.get("model") or body["model"]}
-            yield {"token": token, "done": done, **extra, **end}
-            if done:
-                return
+        # `/api/generate` knows no tools.
+        asked = [{"role": "user", "content": prompt}] if messages is None else shapes.asked(messages)
+        told = [] if system is None else [{"role": "system", "content": system}]
+        own = Item(messages=[*told, *asked], tools=tools, think=think, format=format)
+        body, calls = self._body(model, max_tokens, temperature, options, **own), list[Item]()
+        async with aclosing(self._pieces("/api/chat", body)) as pieces:
+            async for piece in pieces:
+                said, done = self._has(piece, "message", dict), piece.get("done") is True
+                calls += shapes.tool_calls(said)
+                thought = {"thinking": said["thinking"]} if said.get("thinking") else {}
+                asks = _asks(calls) if done else {}
+                end = _ending(piece, body, asks) if done else {"model": piece.get("model") or body["model"]}
+                if done or thought or said.get("content"):
+                    yield {"token": said.get("content") or "", "done": done, **thought, **asks, **end}
+                if done:
+                    return
         raise Unavailable("Ollama ended a stream before it was done")
 
     @idempotent
@@ -151,13 +153,14 @@ class OllamaProvider(SocketIOProviderClient):
 
     async def pull(self, model: str) -> AsyncIterator[Item]:
         """Fetch a model: `{status, done}`, and `completed` of `total` bytes of `digest` as they come."""
-        async for piece in self._pieces("/api/pull", {"model": model}):
-            done = piece.get("status") == "success"
-            known: Item = {key: piece[key] for key in ("digest", "total", "completed") if key in piece}
-            yield {"status": str(piece.get("status", "")), "done": done, **known}
-            if done:
-                self.models = await self.discover_models()
-                return
+        async with aclosing(self._pieces("/api/pull", {"model": model})) as pieces:
+            async for piece in pieces:
+                done = piece.get("status") == "success"
+                known: Item = {key: piece[key] for key in ("digest", "total", "completed") if key in piece}
+                yield {"status": str(piece.get("status", "")), "done": done, **known}
+                if done:
+                    self.models = await self.discover_models()
+                    return
         raise Unavailable(f'Ollama ended the pull of "{model}" before it was done: pull again, it goes on')
 
     @idempotent
@@ -220,7 +223,7 @@ class OllamaProvider(SocketIOProviderClient):
             raise self._ollama.failed(f"answered {path} with no object")
         return answer
 
-    async def _pieces(self, path: str, body: Item) -> AsyncIterator[Item]:
+    async def _pieces(self, path: str, body: Item) -> AsyncGenerator[Item, None]:
         try:
             async with self._ollama.ask("POST", path, {**body, "stream": True}) as answer:
                 async for line in self._ollama.lines(answer):
@@ -242,16 +245,22 @@ class OllamaProvider(SocketIOProviderClient):
         return value
 
 
-def _ending(answer: Item, body: Item) -> Item:
+def _asks(calls: list[Item]) -> Item:
+    return {"tool_calls": calls} if calls else {}
+
+
+def _ending(answer: Item, body: Item, asks: Item | None = None) -> Item:
     usage = {
         "input_tokens": answer.get("prompt_eval_count") or 0,
         "output_tokens": answer.get("eval_count") or 0,
     }
-    finish = answer.get("done_reason") or "stop"
+    finish = "tool_calls" if asks else answer.get("done_reason") or "stop"
     return {"model": answer.get("model") or body["model"], "usage": usage, "finish_reason": finish}
 
 
 def _with_a_way_out(refused: InvalidRequest, model: str) -> CallError:
+    if "page not found" in refused.message:
+        return CallError("provider_error", f"{refused.message} (is its url right?)")
     if "not found" not in refused.message:
         return refused
     return CallError("not_found.model", f'{refused.message}: `pull` with model "{model}" fetches it')

@@ -22,6 +22,9 @@ ERRORS: dict[str, tuple[int, str, str, dict[str, str]]] = {
     "large": (413, "request_too_large", "Request exceeds the maximum size", {}),
     "wrong": (400, "invalid_request_error", "messages.0.content: Field required", {}),
     "none": (404, "not_found_error", "model: none", {}),
+    "poor": (402, "billing_error", "Your credit balance is too low", {}),
+    "conflict": (409, "invalid_request_error", "Another request was first", {}),
+    "unknown": (400, "invalid_request_error", "Invalid model name passed in model=unknown", {}),
     "forbidden": (403, "permission_error", "Your API key does not have permission", {}),
 }
 USAGE = {
@@ -31,7 +34,12 @@ USAGE = {
     "output_tokens": 2,
 }
 THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "sig"}
+CITED = {"type": "char_location", "cited_text": "all", "document_index": 0}
 USE = {"type": "tool_use", "id": "toolu_1", "name": "add", "input": {"a": 1, "b": 2}}
+
+
+NAMES = {"alias": "claude-of-today"}
+"""What answers in truth, by the name that it is asked for."""
 
 
 class FakeAnthropic:
@@ -41,7 +49,7 @@ class FakeAnthropic:
         self.key = key
         self.asked: list[Item] = []
         self.left = asyncio.Event()
-        self.lists = True
+        self.lists: bool | str = True
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -63,6 +71,12 @@ class FakeAnthropic:
             return refusal
         if not self.lists:
             return web.Response(status=404)
+        if self.lists == "busy":
+            return _error(429, "rate_limit_error", "Slow down")
+        if self.lists == "hangs":
+            await asyncio.sleep(3600)
+        if self.lists == "page":
+            return web.Response(text="<html>", content_type="text/html")
         name, more = {None: ("claude-a", True), "claude-a": ("claude-b", False)}[
             request.query.get("after_id")
         ]
@@ -70,8 +84,9 @@ class FakeAnthropic:
         return web.json_response({"data": [item], "has_more": more, "first_id": name, "last_id": name})
 
     async def counted(self, request: web.Request) -> web.Response:
-        self.asked.append(await request.json())
-        return web.json_response({"input_tokens": 12})
+        body = await request.json()
+        self.asked.append(body)
+        return web.json_response({} if body["model"] == "empty" else {"input_tokens": 12})
 
     async def messages(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refusal(request):
@@ -86,6 +101,8 @@ class FakeAnthropic:
                 return web.Response(status=307, headers={"Location": "http://127.0.0.1:9/"})
             case "html":
                 return web.Response(text="<html>", content_type="text/html")
+            case "empty":
+                return web.json_response({})
             case "list":
                 return web.json_response([1])
             case "hangs":
@@ -96,6 +113,8 @@ class FakeAnthropic:
         stopped = "end_turn"
         if body.get("tools"):
             blocks, stopped = [THOUGHT, *blocks, USE], "tool_use"
+        if body["model"] == "cites":
+            blocks = [{"type": "text", "text": "Hi all", "citations": [CITED]}]
         if body["model"] == "refuses":
             blocks, stopped = [], "refusal"
         if body["model"] == "cut":
@@ -113,6 +132,10 @@ class FakeAnthropic:
         begun = _message(body, [], None) | {"usage": {**USAGE, "output_tokens": 1}}
         await send("message_start", message=begun)
         await send("ping")
+        if body["model"] == "refuses":
+            await send("message_delta", delta={"stop_reason": "refusal"}, usage={"output_tokens": 0})
+            await send("message_stop")
+            return response
         at = 0
         if body.get("tools"):
             empty = {"type": "thinking", "thinking": "", "signature": ""}
@@ -122,6 +145,7 @@ class FakeAnthropic:
             await send("content_block_stop", index=0)
             at = 1
         await send("content_block_start", index=at, content_block={"type": "text", "text": ""})
+        await send("content_block_delta", index=at, delta={"type": "text_delta", "text": ""})
         await send("content_block_delta", index=at, delta={"type": "text_delta", "text": "Hi "})
         match body["model"]:
             case "dies":
@@ -141,6 +165,9 @@ class FakeAnthropic:
                         await send("content_block_delta", index=at, delta=delta)
                 finally:
                     self.left.set()
+            case "cites":
+                cited = {"type": "citations_delta", "citation": CITED}
+                await send("content_block_delta", index=at, delta=cited)
             case "huge":
                 await response.write(b"data: " + b"x" * 200_000)
         await send("content_block_delta", index=at, delta={"type": "text_delta", "text": "all"})
@@ -160,7 +187,12 @@ class FakeAnthropic:
 
 
 def _message(body: Item, blocks: list[Item], stopped: str | None) -> Item:
-    about = {"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"]}
+    about = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": NAMES.get(body["model"], body["model"]),
+    }
     return {**about, "content": blocks, "stop_reason": stopped, "stop_sequence": None, "usage": USAGE}
 
 

@@ -30,8 +30,11 @@ class FakeOllama:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.left = asyncio.Event()
+        self.hangs = False
 
     async def tags(self, request: web.Request) -> web.Response:
+        if self.hangs:
+            await asyncio.sleep(3600)
         return web.json_response({"models": [{**SMALL, "modified_at": NOW}]})
 
     async def running(self, request: web.Request) -> web.Response:
@@ -58,11 +61,15 @@ class FakeOllama:
                 return web.Response(body=b"\xff<html>\n")
             case "list":
                 return web.json_response([1])
+            case "empty":
+                return web.json_response({})
             case "long":
                 error = "the input length exceeds the context length"
                 return web.json_response({"error": error}, status=400)
             case "secret":
                 return web.json_response({"error": "unauthorized"}, status=401)
+            case "no page":  # what its router says of a path that it has not
+                return web.Response(status=404, text="404 page not found")
             case "moved":
                 return web.Response(status=307, headers={"Location": "http://127.0.0.1:9/"})
             case "hangs":
@@ -81,7 +88,7 @@ class FakeOllama:
             "eval_count": 2,
         }
         if not body.get("stream", True):
-            return web.json_response({**end, **_word(request, "Hi all")})
+            return web.json_response({**end, **_word(request, "Hi all", _calls(body))})
         response = web.StreamResponse()
         await response.prepare(request)
         if body["model"] == "huge":
@@ -104,6 +111,9 @@ class FakeOllama:
             case "ends":
                 pass
             case _:
+                if calls := _calls(body):
+                    message = {"role": "assistant", "content": "", "tool_calls": calls}
+                    await response.write(_line({"model": "small", "done": False, "message": message}))
                 await response.write(_line({**end, **_word(request, "all")}))
         return response
 
@@ -114,7 +124,9 @@ class FakeOllama:
             {"status": "success"},
         ]
         body = await request.json()
-        if body["model"] != "small":
+        if body["model"] == "half":
+            lines = lines[:2]
+        elif body["model"] != "small":
             lines = [lines[0], {"error": "pull model manifest: file does not exist"}]
         if not body.get("stream", True):
             return web.json_response(lines[-1])
@@ -131,9 +143,16 @@ class FakeOllama:
         return app
 
 
-def _word(request: web.Request, text: str) -> dict[str, Any]:
+def _calls(body: dict[str, Any]) -> list[Any]:
+    """Ollama has the arguments as an object; its older versions give no id."""
+    call = {"function": {"name": "add", "arguments": {"a": 1}}}
+    return [call, {"id": "call_own", **call}] if body.get("tools") else []
+
+
+def _word(request: web.Request, text: str, calls: list[Any] | None = None) -> dict[str, Any]:
     if request.path == "/api/chat":
-        return {"message": {"role": "assistant", "content": text, "thinking": "hm"}}
+        asks = {"tool_calls": calls} if calls else {}
+        return {"message": {"role": "assistant", "content": text, "thinking": "hm", **asks}}
     return {"response": text}
 
 

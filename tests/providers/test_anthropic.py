@@ -18,7 +18,7 @@ from gleitzeit_extensions import CallError, InvalidRequest, Unavailable
 from gleitzeit_extensions.testing import serving
 from providers import anthropic_provider, upstream
 from providers.anthropic_provider import AnthropicProvider
-from tests.providers.anthropic_server import ERRORS, THOUGHT, USE, FakeAnthropic
+from tests.providers.anthropic_server import CITED, ERRORS, THOUGHT, USE, FakeAnthropic
 from tests.providers.fuzz import Call, answered, calls
 
 pytestmark = pytest.mark.anyio
@@ -52,12 +52,14 @@ async def test_a_prompt_is_answered_with_what_was_asked_passed_on() -> None:
     async with claude(max_tokens=99) as (fake, provider):
         answer = await provider.invoke("generate", prompt="Hi", system="Be brief", options={"top_p": 0.5})
         await provider.invoke("generate", prompt="Hi", max_tokens=5, temperature=0, model="other")
+        await provider.invoke("generate", prompt="Hi", options={"max_tokens": 9, "top_k": None})
 
     assert answer == {"text": "Hi all", "model": "small", "usage": USAGE, "finish_reason": "stop"}
     hi = [{"role": "user", "content": "Hi"}]
     assert fake.asked == [
         {"model": "small", "messages": hi, "system": "Be brief", "max_tokens": 99, "top_p": 0.5},
         {"model": "other", "messages": hi, "max_tokens": 5, "temperature": 0},
+        {"model": "small", "messages": hi, "max_tokens": 9},
     ]
 
 
@@ -135,15 +137,45 @@ async def test_a_stream_puts_tools_and_thoughts_together() -> None:
     assert items[-1]["finish_reason"] == "tool_calls"
 
 
+async def test_health_waits_for_nobody_and_forgives_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anthropic_provider, "HEALTH_WITHIN", 0.2)
+    async with claude() as (fake, provider):
+        fake.lists = "hangs"
+        async with asyncio.timeout(10):
+            health = await provider.get_health_status()
+        monkeypatch.undo()
+        fake.lists = "busy"
+        assert await provider.get_health_status() == {"healthy": True}
+    assert (health["status"], "did not answer in time" in health["reason"]) == ("degraded", True)
+
+
+async def test_a_call_that_names_no_model_has_the_only_one_or_is_refused() -> None:
+    async with claude(default_model="") as (fake, provider):
+        with pytest.raises(InvalidRequest, match="say which model"):
+            await provider.invoke("generate", prompt="Hi")
+        provider.models = ["only"]
+        await provider.invoke("generate", prompt="Hi", options={"stream": True})
+    assert [(body["model"], "stream" in body) for body in fake.asked] == [("only", False)]
+
+
+async def test_what_an_answer_cites_is_kept_in_its_blocks() -> None:
+    async with claude() as (_, provider):
+        said = await provider.invoke("chat", messages=[{"role": "user", "content": "Hi"}], model="cites")
+        items = [item async for item in provider.stream("Hi", model="cites")]
+
+    blocks = [{"type": "text", "text": "Hi all", "citations": [CITED]}]
+    assert said["message"]["blocks"] == items[-1]["blocks"] == blocks
+
+
 async def test_models_health_and_tokens_cost_nothing() -> None:
     async with claude() as (fake, provider):
         assert await provider.discover_models() == ["claude-a", "claude-b"]
         assert await provider.get_health_status() == {"healthy": True, "metrics": {"models": 2}}
         counted = await provider.invoke("count_tokens", messages=[{"role": "user", "content": "Hi"}])
-        fake.lists = False
         provider.models = ["mine"]
-        assert await provider.discover_models() == ["mine"]
-        assert await provider.get_health_status() == {"healthy": True, "metrics": {}}
+        for fake.lists in (False, "page"):
+            assert await provider.discover_models() == ["mine"]
+            assert await provider.get_health_status() == {"healthy": True, "metrics": {}}
 
     assert counted == {"input_tokens": 12}
     assert fake.asked == [{"model": "small", "messages": [{"role": "user", "content": "Hi"}]}]
@@ -152,12 +184,15 @@ async def test_models_health_and_tokens_cost_nothing() -> None:
 CODES = {
     "busy": "rate_limited",
     "full": "unavailable",
+    "conflict": "unavailable",
     "broken": "unavailable",
     "long": "context_too_long",
     "large": "context_too_long",
     "wrong": "invalid_request",
     "none": "not_found.model",
+    "unknown": "not_found.model",
     "forbidden": "provider_error",
+    "poor": "provider_error",
     "moved": "provider_error",
     "html": "provider_error",
     "list": "provider_error",
@@ -166,12 +201,13 @@ CODES = {
 
 
 @pytest.mark.parametrize("model", CODES)
-async def test_a_refusal_is_told_by_its_class(model: str) -> None:
-    async with claude() as (_, provider):
+async def test_a_refusal_is_told_by_its_class_and_nothing_is_tried_again(model: str) -> None:
+    async with claude() as (fake, provider):
         with pytest.raises(CallError) as told:
             await provider.invoke("generate", prompt="Hi", model=model)
 
     assert told.value.code == CODES[model], told.value.message
+    assert len(fake.asked) == 1
     assert told.value.detail == ({"retry_after": 7.0} if model == "busy" else {})
     if model in ERRORS:
         assert ERRORS[model][2] in told.value.message
@@ -185,6 +221,7 @@ async def test_a_refusal_is_told_by_its_class(model: str) -> None:
         ("fails", "unavailable", "Overloaded"),
         ("huge", "provider_error", "an event of more than"),
         ("busy", "rate_limited", "rate limit"),
+        ("html", "provider_error", "with no stream: is its base_url right"),
     ],
 )
 async def test_a_stream_that_breaks_is_never_taken_for_a_whole_one(
@@ -196,6 +233,28 @@ async def test_a_stream_that_breaks_is_never_taken_for_a_whole_one(
             async for _ in provider.stream("Hi", model=model):
                 pass
     assert told.value.code == code
+
+
+async def test_a_stream_that_is_refused_after_its_beginning_is_no_answer() -> None:
+    async with claude() as (_, provider):
+        with pytest.raises(CallError, match="refused to answer") as told:
+            _ = [item async for item in provider.stream("Hi", model="refuses")]
+    assert told.value.code == "content_filtered"
+
+
+async def test_an_answer_without_what_was_asked_for_is_no_answer() -> None:
+    async with claude(default_model="empty") as (_, provider):
+        messages = [{"role": "user", "content": "Hi"}]
+        for method, words in (("chat", "without content"), ("count_tokens", "without input_tokens")):
+            with pytest.raises(CallError, match=words) as told:
+                await provider.invoke(method, messages=messages)
+            assert told.value.code == "provider_error"
+
+
+async def test_the_model_that_answered_is_named() -> None:
+    async with claude(default_model="alias") as (_, provider):
+        assert (await provider.invoke("generate", prompt="Hi"))["model"] == "claude-of-today"
+        assert {item["model"] async for item in provider.stream("Hi")} == {"claude-of-today"}
 
 
 async def test_an_answer_that_was_cut_says_so() -> None:
@@ -257,6 +316,8 @@ async def test_what_cannot_be_asked_is_told(args: dict[str, Any], words: str) ->
         ({"api_key": " "}, "api_key is missing"),
         ({"api_key": "a\nb"}, "api_key cannot be sent"),
         ({"api_key": "k", "base_url": "api.anthropic.com"}, "write it like https://api.anthropic.com"),
+        ({"api_key": "k", "base_url": "https://me:secret@localhost"}, "no plain URL"),
+        ({"api_key": "k", "base_url": "http://[::1"}, "no plain URL"),
         ({"api_key": "k", "max_tokens": 0}, "max_tokens is 1 or more"),
     ],
 )
