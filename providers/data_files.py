@@ -26,6 +26,10 @@ MOST_ENTRIES = 20_000
 """Directory entries that one look at the roots takes in."""
 
 
+LONGEST_PATTERN = 4096
+"""Characters; no path is longer, and to understand one takes time."""
+
+
 def format_of(path: Path) -> str | None:
     """How its name ends, such as `.csv`, whether it is packed or not; None for a file that is no data."""
     name = path.name.lower()
@@ -71,6 +75,8 @@ class Roots:
 
     def matching(self, pattern: str) -> Iterator[tuple[Path, os.stat_result]]:
         """The data files whose names are like this; files behind links to other places are none."""
+        if len(pattern) > LONGEST_PATTERN:
+            raise InvalidRequest(f"the pattern has more than {LONGEST_PATTERN:,} characters")
         parts = PurePosixPath(pattern).parts
         if parts.count("**") > 1:
             raise InvalidRequest('a pattern has one "**" at most')
@@ -78,7 +84,7 @@ class Roots:
             for path in self._walk(root):
                 if format_of(path) is None or not _is_like(path.relative_to(root).parts, parts):
                     continue
-                real = path.resolve()
+                real = _real(path)
                 if self._has(real) and (found := _stat(real)) and stat.S_ISREG(found.st_mode):
                     yield path, found
 
@@ -86,7 +92,7 @@ class Roots:
         """A symbolic link beneath the roots that leads elsewhere."""
         for root in self.paths:
             for path in self._walk(root):
-                if path.is_symlink() and not self._has(path.resolve()):
+                if path.is_symlink() and not self._has(_real(path)):
                     return path
         return None
 
@@ -129,6 +135,11 @@ def _is_like(path: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
 def _is(path: Path, kind: Callable[[int], bool]) -> bool:
     found = _stat(path)
     return found is not None and kind(found.st_mode)
+
+
+def _real(path: Path) -> Path:
+    """Without links; `resolve` would fail at one that leads to itself."""
+    return Path(os.path.realpath(path))
 
 
 def _stat(path: Path) -> os.stat_result | None:

@@ -7,6 +7,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -129,7 +130,7 @@ class DataProvider(SocketIOProviderClient):
         columns = [{"name": row[0], "type": row[1]} for row in found["rows"]]
         is_exact = format_of(file) == ".parquet"
         if is_exact:
-            counted = await self._run(f"SELECT num_rows FROM parquet_file_metadata({_quoted(str(file))})")
+            counted = await self._run(f"SELECT num_rows FROM parquet_file_metadata({_named(file)})")
             rows = counted["rows"][0][0]
         else:
             rows = await asyncio.to_thread(_estimated, file)
@@ -167,7 +168,8 @@ class DataProvider(SocketIOProviderClient):
         if target.exists() and not overwrite:
             raise _exists(to)
         with _staging(target.parent) as staging:
-            part = staging / target.name
+            # By this name nobody's pattern finds it before it is whole.
+            part = staging / "part"
             copy = f"COPY (SELECT * FROM {_source(source)}) TO {_quoted(str(part))} ({options})"
             done = await self._run(copy, writable=staging)
             await asyncio.to_thread(_put, part, target, overwrite)
@@ -229,16 +231,19 @@ class DataProvider(SocketIOProviderClient):
         call = current_call()
         left = call.seconds_left if call else None
         seconds = self._timeout if left is None else min(left, self._timeout)
-        worker = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            str(Path(__file__).with_name("data_worker.py")),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={"PYTHONPATH": _where_packages_are(), "TZ": os.environ.get("TZ", "")},
-            limit=64 * MB,
-        )
+        try:
+            worker = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                str(Path(__file__).with_name("data_worker.py")),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={"PYTHONPATH": _where_packages_are(), "TZ": os.environ.get("TZ", "")},
+                limit=64 * MB,
+            )
+        except OSError as exc:
+            raise Unavailable(f"no process can be started for the statement: {exc.strerror}") from exc
         try:
             async with asyncio.timeout(seconds):
                 said, _ = await worker.communicate(order)
@@ -292,7 +297,12 @@ def _where_packages_are() -> str:
 
 
 def _source(file: Path) -> str:
-    return f"{READERS[format_of(file) or '']}({_quoted(str(file))})"
+    return f"{READERS[format_of(file) or '']}({_named(file)})"
+
+
+def _named(file: Path) -> str:
+    """This one file, and none that its name would be a pattern of."""
+    return _quoted(re.sub(r"([*?\[])", r"[\1]", str(file)))
 
 
 def _written_as(target: Path) -> str:
@@ -324,13 +334,14 @@ def _format(file: Path) -> str:
 
 def _estimated(file: Path) -> int | None:
     """Lines, by those of the beginning; a JSON array or what is packed has no such lines."""
-    if file.suffix not in (".csv", ".tsv", ".jsonl", ".ndjson"):
+    ends = file.suffix.lower()
+    if ends not in (".csv", ".tsv", ".jsonl", ".ndjson"):
         return None
     with file.open("rb") as opened:
         sample = opened.read(SAMPLE)
     lines = sample.count(b"\n") + (not sample.endswith(b"\n"))
     rows = lines * file.stat().st_size // max(1, len(sample))
-    return max(0, rows - (file.suffix in (".csv", ".tsv")))
+    return max(0, rows - (ends in (".csv", ".tsv")))
 
 
 @contextmanager
@@ -347,16 +358,18 @@ def _staging(directory: Path) -> Iterator[Path]:
 
 
 def _put(part: Path, target: Path, overwrite: bool) -> None:
-    with part.open("rb") as written:
-        os.fsync(written.fileno())
-    part.chmod(0o666 & ~_umask())
-    if overwrite:
-        part.replace(target)
-        return
     try:
-        target.hardlink_to(part)
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.chmod(0o666 & ~_umask())
+        if overwrite:
+            part.replace(target)
+        else:
+            target.hardlink_to(part)
     except FileExistsError as exc:
         raise _exists(target.name) from exc
+    except OSError as exc:
+        raise CallError("provider_error", f'"{target.name:.200}" cannot be written: {exc.strerror}') from exc
 
 
 def _exists(name: str) -> InvalidRequest:

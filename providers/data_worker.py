@@ -93,6 +93,8 @@ def _rows(connection: Any, most: int) -> dict[str, Any]:
     columns = [{"name": one[0], "type": str(one[1])} for one in connection.description or ()]
     rows: list[list[Any]] = []
     left = MOST_BYTES - len(json.dumps(columns))
+    if left < 0:
+        return {"error": "TooWide", "message": f"{len(columns):,} columns are too many to name: select fewer"}
     for row in _fetched(connection):
         plain = [_plain(value) for value in row]
         left -= len(json.dumps(plain))

@@ -62,6 +62,7 @@ class Database:
 
     async def commit(self, session: Session) -> None:
         """Have a session keep what it did."""
+        session.renew()
         try:
             async with self.told():
                 await session.run(session.connection.commit())

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import NullPool, TextClause, text
-from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gleitzeit_extensions import CallError, InvalidRequest, Unavailable
@@ -40,17 +39,13 @@ class MariaDB(Server):
 
     @asynccontextmanager
     async def guarded(self, connection: AsyncConnection, clause: TextClause | None) -> AsyncIterator[None]:
-        """`BEGIN NOT ATOMIC COMMIT; ... END` is one statement, and would leave the transaction.
-
-        In the place of a subquery the server takes neither that nor INTO OUTFILE. It is parsed and not run.
-        """
-        if clause is not None:
-            marks = mysql.dialect(paramstyle="qmark")
-            sql = clause.compile(dialect=marks, compile_kwargs={"render_postcompile": True})
-            wrapped = {"sql": f"SELECT EXISTS (\n{sql}\n)"}
-            await connection.execute(text("PREPARE gleitzeit FROM :sql"), wrapped)
-            await connection.execute(text("DEALLOCATE PREPARE gleitzeit"))
-        yield
+        """`BEGIN NOT ATOMIC COMMIT; ... END` is one statement, and would leave the transaction."""
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        driver.takes_only_a_select = clause is not None
+        try:
+            yield
+        finally:
+            driver.takes_only_a_select = False
 
     async def interrupt(self, driver: Any) -> None:
         if driver.closed:
@@ -99,6 +94,19 @@ async def _connected(**how: Any) -> Any:
         def __init__(self, **how: Any) -> None:
             super().__init__(**how)
             self.client_flag &= ~CLIENT.MULTI_STATEMENTS
+            self.takes_only_a_select = False
+
+        async def query(self, sql: str, unbuffered: bool = False) -> Any:
+            """As it is sent: the driver writes the values into it, also where they become more than values.
+
+            In the place of a subquery the server takes nothing but a SELECT without INTO. It is parsed and
+            not run.
+            """
+            if self.takes_only_a_select:
+                wrapped = self.escape(f"SELECT EXISTS (\n{sql}\n)")
+                await super().query(f"PREPARE gleitzeit FROM {wrapped}")
+                await super().query("DEALLOCATE PREPARE gleitzeit")
+            return await super().query(sql, unbuffered)
 
         def escape(self, obj: Any) -> str:
             # aiomysql 0.3 fails with bytes since PyMySQL 1.2.

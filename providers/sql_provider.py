@@ -146,6 +146,7 @@ class SQLProvider(SocketIOProviderClient):
                         if len(rows) == batch or used + size > self._max_bytes:
                             yield {"columns": columns, "rows": rows}
                             rows, used = [], 0
+                            session.renew()
                         rows.append(row)
                         used += size
                 done = True
@@ -230,6 +231,7 @@ class SQLProvider(SocketIOProviderClient):
                 yield session, result
             finally:
                 if not session.is_dropped:
+                    session.renew()
                     await session.run(result.close())
 
     async def _inspected(self, found: Callable[[Inspector], T]) -> T:
@@ -248,6 +250,7 @@ class SQLProvider(SocketIOProviderClient):
                 if done and session.has_ended:
                     ended = f"statements[{len(done) - 1}] ended the transaction"
                     raise InvalidRequest(f"{ended}: it and those before it are done, the others are not")
+                session.renew()
                 try:
                     async with self._database.told():
                         done.append(await session.run(session.changed(clause, values, self._max_rows)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,15 +33,20 @@ class Session:
     def __init__(self, server: Server, connection: AsyncConnection, driver: Any, seconds: float) -> None:
         self.server, self.connection, self.driver = server, connection, driver
         self._seconds = seconds
+        self.renew()
         self.is_dropped = False
         """Whether the connection cannot be used again."""
 
+    def renew(self) -> None:
+        """From now on there are `seconds` again."""
+        self._ends = time.monotonic() + self._seconds
+
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Something that waits for the database, at most `seconds`."""
+        """Something that waits for the database, until `seconds` are over since they were renewed."""
         # In a task of its own: a driver that is cancelled may wait for the end of what it was to give up.
         task = asyncio.create_task(work)
         try:
-            await asyncio.wait([task], timeout=self._seconds)
+            await asyncio.wait([task], timeout=max(0.0, self._ends - time.monotonic()))
             if task.done():
                 return task.result()
             raise TookTooLong(self._seconds)

@@ -256,6 +256,15 @@ async def test_a_statement_without_an_end_is_ended(path: Path) -> None:
         assert len(await names(reader)) == 3
 
 
+async def test_a_query_has_its_time_once_and_not_for_each_row(path: Path) -> None:
+    some = "WITH RECURSIVE m(j) AS (SELECT i UNION ALL SELECT j + 1 FROM m LIMIT 500) SELECT count(*) FROM m"
+    async with provider(path, timeout=0.3, max_rows=100_000) as reader:
+        began = time.monotonic()
+        with pytest.raises(InvalidRequest, match=r"longer than 0\.3 s"):
+            await reader.query(f"SELECT i, ({some}) FROM ({COUNTING})")
+        assert time.monotonic() - began < 2
+
+
 async def test_a_caller_that_leaves_ends_the_statement(path: Path) -> None:
     """The only connection is free again."""
     async with provider(path, timeout=60.0, connections=1) as reader, serving(reader) as client:

@@ -220,6 +220,31 @@ async def test_nothing_that_writes_passes_as_a_query(
         assert not (server.home / "stolen").exists()
 
 
+async def test_a_value_never_becomes_a_part_of_the_statement(server: Server, reader: SQLProvider) -> None:
+    """A name in a comment or in quotes is replaced, too, and there its value would be no string."""
+    tries = [
+        ("/* :a */ SELECT 1", "*/ BEGIN NOT ATOMIC COMMIT; DELETE FROM pets; COMMIT; END -- "),
+        ("/* :a */ SELECT 1", "*/ DELETE FROM pets -- "),
+        (
+            f"SELECT name FROM pets WHERE name = /* :a */ '{getattr(server, 'home', '')}/stolen'",
+            "*/ name INTO OUTFILE /*",
+        ),
+        (
+            f"SELECT name FROM pets WHERE name = ':a' AND '{getattr(server, 'home', '')}/stolen' /* :a */",
+            " INTO OUTFILE /*",
+        ),
+    ]
+    passed = []
+    for sql, value in tries:
+        with suppress(InvalidRequest):
+            passed.append(await reader.query(sql, {"a": value}))
+
+    assert passed == []
+    assert await names(reader) == ["cat", "dog", "owl"]
+    if isinstance(server, MariaDB):
+        assert not (server.home / "stolen").exists()
+
+
 async def test_no_statement_is_two(writer: SQLProvider) -> None:
     for sql in ("INSERT INTO pets (name) VALUES ('x'); DELETE FROM pets", "SELECT 1; DELETE FROM pets"):
         with pytest.raises(InvalidRequest):
