@@ -182,6 +182,8 @@ class AnthropicAPI:
                 api_key=self._key,
                 base_url=self._base_url,
                 max_retries=0,
+                # What is compressed has no known size.
+                default_headers={"Accept-Encoding": "identity"},
                 # A redirect would carry the key to somewhere else.
                 http_client=anthropic.DefaultAsyncHttpxClient(
                     follow_redirects=False, event_hooks={"response": [self._bound]}

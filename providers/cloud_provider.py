@@ -24,6 +24,7 @@ from providers.cloud_directory import Directory
 
 Item = dict[str, Any]
 Items = list[Item]
+Paths = list[str]
 
 SCHEMES = ("s3", "gs", "az", "abfs", "abfss", "file", "memory")
 HEALTH_WITHIN = 2.0
@@ -102,16 +103,9 @@ class ObjectStoreProvider(SocketIOProviderClient):
     @idempotent
     async def folders(self, prefix: str = "") -> Item:
         """What lies directly below a prefix, up to 1000 of each: `{folders, objects, truncated}`."""
-        import obstore
-
         self._demand_path(prefix)
         async with self._asking():
-            found = await obstore.list_with_delimiter_async(self._store, prefix or None)
-        objects = sorted(
-            (_described(one) for one in found["objects"] if self._is_inside(one["path"])),
-            key=lambda one: str(one["path"]),
-        )
-        folders = sorted(path for path in found["common_prefixes"] if self._is_inside(path))
+            folders, objects = await self._direct(prefix)
         return {
             "folders": folders[:MOST_LISTED],
             "objects": objects[:MOST_LISTED],
@@ -354,6 +348,15 @@ class ObjectStoreProvider(SocketIOProviderClient):
             if len(found) >= most:
                 break
         return found[:most]
+
+    async def _direct(self, prefix: str) -> tuple[Paths, Items]:
+        import obstore
+
+        if self._directory is not None:
+            return await asyncio.to_thread(self._directory.direct, prefix)
+        found = await obstore.list_with_delimiter_async(self._store, prefix or None)
+        objects = [_described(one) for one in found["objects"]]
+        return sorted(found["common_prefixes"]), sorted(objects, key=lambda one: str(one["path"]))
 
     def _is_inside(self, path: str) -> bool:
         """A bucket has no links."""

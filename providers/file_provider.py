@@ -6,7 +6,7 @@ import base64
 import heapq
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from threading import Event
 from typing import Any
 
@@ -33,6 +33,7 @@ from providers.file_content import (
 )
 from providers.file_roots import DIRECTORY, Place, Roots, is_shown, kind, listable, opened, told
 from providers.file_search import Pattern, Search
+from providers.interruptible import interruptible
 
 MOST_AT_ONCE = 8 * 1024 * 1024
 """Bytes that `largest_read` may be: as base64, or with its line breaks escaped, they still fit a message."""
@@ -140,7 +141,7 @@ class FileProvider(SocketIOProviderClient):
             entries = [{"path": name, "type": "directory"} for name in self._roots.names]
             return {"entries": entries, "truncated": False}
         place, most = self._roots.place(path), _most(limit)
-        return await _interruptible(lambda stopped: self._listed(place, most, after, stopped))
+        return await interruptible(lambda stopped: self._listed(place, most, after, stopped))
 
     @idempotent
     async def search(
@@ -173,7 +174,7 @@ class FileProvider(SocketIOProviderClient):
             with told(place), self._roots.directory(place) as directory:
                 return Search(pattern, text, ignore_case, most, ends_at, stopped).run(directory, place)
 
-        return await _interruptible(look)
+        return await interruptible(look)
 
     def write(
         self,
@@ -258,7 +259,7 @@ class FileProvider(SocketIOProviderClient):
                 count = file_writing.remove(directory, name, recursive=recursive, stopped=stopped)
                 return {"path": str(place), "deleted": count}
 
-        return await _interruptible(remove)
+        return await interruptible(remove)
 
     async def get_health_status(self) -> Item:
         """A restart would bring back no directory: it is given no calls until all are there."""
@@ -297,16 +298,6 @@ class FileProvider(SocketIOProviderClient):
                 os.close(handle)
         is_cut = len(names) > most
         return {"entries": found, "truncated": is_cut, **({"next": names[most - 1]} if is_cut else {})}
-
-
-async def _interruptible(work: Callable[[Event], Item]) -> Item:
-    """Work in a thread that looks at an event, which is set when nobody waits for it any more."""
-    stopped = Event()
-    try:
-        answer: Item = await threads.call(work, stopped)
-        return answer
-    finally:
-        stopped.set()
 
 
 def _until(stopped: Event, names: Iterator[str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ process, and may take longer than the universe has for a pattern of twenty chara
 from __future__ import annotations
 
 import fnmatch
+import io
 import os
 import re
 import time
@@ -28,6 +29,9 @@ LARGEST_FILE = 16 * 1024 * 1024
 
 LONGEST_LINE = 400
 """Characters of a line that are shown."""
+
+LINES = 10_000
+"""Lines of a file after which is seen whether there is time left."""
 
 NOTHING = re.compile(r"(?!)")
 """Matches no name."""
@@ -154,11 +158,14 @@ class Search:
         text, wanted = data.decode("utf-8", "replace"), folded(self.text)
         if wanted not in folded(text):
             return
-        for number, line in enumerate(text.split("\n"), 1):
-            if wanted in folded(line):
-                self._found({"path": str(place), "line": number, "text": line[:LONGEST_LINE]})
-                if self._is_over():
-                    return
+        # Not split at once: millions of short lines take many times the memory of their file.
+        for number, line in enumerate(io.StringIO(text, newline="\n"), 1):
+            is_found = wanted in folded(line.removesuffix("\n"))
+            if is_found:
+                shown = line.removesuffix("\n")[:LONGEST_LINE]
+                self._found({"path": str(place), "line": number, "text": shown})
+            if (is_found or not number % LINES) and self._is_over():
+                return
 
     def _found(self, match: Item) -> None:
         if len(self.matches) == self.limit:

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import secrets
 import stat
 import time
@@ -24,6 +25,8 @@ DEEPEST = 100
 LOCKED_WITHIN = 5.0
 """Seconds that another one may take to append to the same file."""
 
+_TEMPORARY = re.compile(re.escape(OURS) + "[0-9a-f]{16}")
+_NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
 _LOOK_AGAIN = 0.02
 _TRIES = 5
 _RENAME_NOREPLACE = 1  # linux/fs.h
@@ -62,9 +65,8 @@ class Writer:
 
     def append(self, directory: int, name: str, data: bytes, *, create: bool) -> os.stat_result:
         """Add to the end of a file; when that fails half-way, it is as it was."""
-        handle = opened(directory, name, os.O_WRONLY | os.O_APPEND | (os.O_CREAT if create else 0))
-        try:
-            _lock(handle)
+        self._check(len(data))
+        with _appendable(directory, name, os.O_CREAT if create else 0) as handle:
             before = os.fstat(handle)
             if before.st_nlink > 1:
                 # The other one may be outside of the root.
@@ -77,8 +79,6 @@ class Writer:
                 os.ftruncate(handle, before.st_size)
                 raise
             return os.fstat(handle)
-        finally:
-            os.close(handle)
 
     def _check(self, size: int) -> None:
         if size > self._largest:
@@ -95,7 +95,7 @@ class Writer:
             handle = listable(directory)
             try:
                 for name in os.listdir(handle):
-                    if name.startswith(OURS):
+                    if _TEMPORARY.fullmatch(name):
                         _remove_left(directory, name)
             finally:
                 os.close(handle)
@@ -140,12 +140,31 @@ def remove(directory: int, name: str, *, recursive: bool, stopped: Event, depth:
 
 
 def keep(directory: int) -> None:
-    """Have the names in the directory outlive a power failure."""
-    handle = listable(directory)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Have the names in the directory outlive a power failure, where its rights and its disk let us."""
+    with suppress(PermissionError):
+        handle = listable(directory)
+        try:
+            os.fsync(handle)
+        except OSError as exc:
+            if exc.errno not in _NO_FSYNC:
+                raise
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _appendable(directory: int, name: str, create: int) -> Iterator[int]:
+    """The file, locked among those who append; not one whose name has been given to another meanwhile."""
+    for _ in range(_TRIES):
+        handle = opened(directory, name, os.O_WRONLY | os.O_APPEND | create)
+        try:
+            _lock(handle)
+            if os.fstat(handle).st_nlink:
+                yield handle
+                return
+        finally:
+            os.close(handle)
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
 @contextmanager

@@ -1,26 +1,25 @@
-"""Blocking work in a thread that ends soon after nobody waits for it any more."""
+"""Blocking work in a thread of its own, which can see that nobody waits for it any more."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from threading import Event
 from typing import TypeVar
+
+from gleitzeit_extensions import threads
 
 Result = TypeVar("Result")
 
-AGAIN = 0.05
-"""Seconds after which work that was interrupted, perhaps before it began, is interrupted once more."""
 
+async def interruptible(work: Callable[[Event], Result]) -> Result:
+    """What `work` gives; its event, at which it looks now and then, is set when nobody wants that any more.
 
-async def in_thread(work: Callable[[], Result], interrupt: Callable[[], None]) -> Result:
-    """What `work` gives. When this is cancelled it interrupts the work, and waits until it is over."""
-    running = asyncio.ensure_future(asyncio.to_thread(work))
+    The thread is a daemon and is not waited for: a disk that never answers, as of an NFS server that is gone,
+    holds up neither a caller who leaves nor the end of the process.
+    """
+    stopped = Event()
     try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        while not running.done():
-            interrupt()
-            await asyncio.wait([running], timeout=AGAIN)
-        if not running.cancelled():
-            running.exception()  # nobody is left who wants it
-        raise
+        answer: Result = await threads.in_thread(work, stopped)
+        return answer
+    finally:
+        stopped.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -10,10 +11,13 @@ from urllib.parse import urlsplit
 from gleitzeit_extensions import CallError, InvalidRequest, SocketIOProviderClient, Unavailable, idempotent
 from providers import ollama_shapes as shapes
 from providers.openai_shapes import Item
-from providers.upstream import HEALTH_WITHIN, Upstream
+from providers.upstream import HEALTH_WITHIN, LONGEST_REFUSAL, Upstream
 
 Options = dict[str, Any]
 """Whatever Ollama knows, such as `num_ctx`, `top_p`, `seed` and `stop`."""
+
+_HOPELESS = re.compile(r"manifest: 4(?!08|29)\d\d|unauthorized|denied|insecure protocol|no space left")
+"""What a registry or the disk says that will not change by itself, such as that Ollama is too old."""
 
 
 class OllamaProvider(SocketIOProviderClient):
@@ -233,7 +237,8 @@ class OllamaProvider(SocketIOProviderClient):
                     if not isinstance(piece, dict):
                         raise self._ollama.failed(f"sent a line that is no object in answer to {path}")
                     if "error" in piece:
-                        raise _broke_off(str(piece["error"]), body["model"])
+                        said = self._ollama.without_keys(str(piece["error"]))
+                        raise _broke_off(said[:LONGEST_REFUSAL], body["model"])
                     yield piece
         except InvalidRequest as exc:
             raise _with_a_way_out(exc, body["model"]) from exc
@@ -267,9 +272,9 @@ def _with_a_way_out(refused: InvalidRequest, model: str) -> CallError:
 
 
 def _broke_off(why: str, model: str) -> CallError:
-    """An error in the middle of an answer: a model that nobody has, or a server that failed."""
+    """An error in the middle of an answer: whether another call may have more luck."""
     if "file does not exist" in why or "not found" in why:
-        return CallError(
-            "not_found.model", f'Ollama: there is no model "{model}" to be fetched: {why}'[:2000]
-        )
-    return Unavailable(f"Ollama: {why}"[:2000])
+        return CallError("not_found.model", f'Ollama: there is no model "{model}" to be fetched: {why}')
+    if _HOPELESS.search(why):
+        return CallError("provider_error", f"Ollama: {why}")
+    return Unavailable(f"Ollama: {why}")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from gleitzeit_extensions import CallError, InvalidRequest, Unavailable, current_call
 from providers.openai_errors import refused
 from providers.openai_shapes import Item, as_dict
-from providers.upstream import CONNECT_WITHIN
+from providers.upstream import CONNECT_WITHIN, host
 
 if TYPE_CHECKING:
     import httpx2
@@ -36,8 +36,7 @@ class OpenAIAPI:
     def __init__(
         self, base_url: str, key: str, organization: str, project: str, headers: Mapping[str, str]
     ) -> None:
-        host = _host(base_url)
-        self.is_openai = f".{host}".endswith((".openai.com", ".openai.azure.com"))
+        self.is_openai = f".{_host(base_url)}".endswith((".openai.com", ".openai.azure.com"))
         self.who = f"{'OpenAI' if self.is_openai else 'the server'} at {base_url}"
         if self.is_openai and not key and not headers:
             raise ValueError("api_key is missing: OpenAI answers nobody without one")
@@ -150,7 +149,8 @@ class OpenAIAPI:
                 api_key=self._key or "none",
                 base_url=self._base_url,
                 max_retries=0,
-                default_headers=self._headers,
+                # What is compressed has no known size.
+                default_headers={"Accept-Encoding": "identity", **self._headers},
                 # A redirect would carry the headers, and with them a key, to somewhere else.
                 http_client=openai.DefaultAsyncHttpxClient(
                     follow_redirects=False, event_hooks={"response": [self._bound]}
@@ -185,10 +185,7 @@ class OpenAIAPI:
 
 
 def _host(base_url: str) -> str:
-    try:
-        url = urlsplit(base_url)
-        if url.scheme in ("http", "https") and url.hostname and not url.username and not url.query:
-            return url.hostname
-    except ValueError:  # a port that is none, or half an IPv6 address
-        pass
+    name = host(base_url)
+    if name and base_url.startswith(("http://", "https://")) and not urlsplit(base_url).username:
+        return name
     raise ValueError("base_url is no plain URL: write it like https://api.openai.com/v1")

@@ -132,12 +132,13 @@ class OpenAIProvider(SocketIOProviderClient):
         """
         if (prompt is None) == (messages is None):
             raise InvalidRequest("stream takes either a prompt or messages")
-        asked = messages if messages is not None else _messages(prompt or "", system)
+        asked = [*_told(system), *(messages if messages is not None else _messages(prompt or "", None))]
         body = self._chat(asked, model, tools, max_tokens, temperature, options)
         # Servers count only when they are asked; None in the options spares one that does not know it.
         if "stream_options" not in (options or {}):
             body["stream_options"] = {"include_usage": True}
         calls, counted, finish, name = shapes.ToolCalls(), None, "", body["model"]
+        is_heard = False
         async with aclosing(self._api.events("/chat/completions", body)) as pieces:
             async for piece in pieces:
                 choice = shapes.choice(piece)
@@ -146,10 +147,13 @@ class OpenAIProvider(SocketIOProviderClient):
                 finish = shapes.word(choice, "finish_reason", finish)
                 calls.add(delta.get("tool_calls"))
                 token, thought = shapes.text(delta.get("content")), shapes.thinking(delta)
+                is_heard = is_heard or bool(token)
                 if token or thought:
                     yield {"token": token, "done": False, "model": name, **thought}
         if not finish:
             raise Unavailable(f"{self._api.who} ended a stream before it was done")
+        if finish == "content_filter" and not is_heard:
+            raise self._held_back()
         asks = {"tool_calls": whole} if (whole := calls.whole()) else {}
         end = {"usage": shapes.usage(counted), "finish_reason": finish}
         yield {"token": "", "done": True, "model": name, **asks, **end}
@@ -310,8 +314,11 @@ class OpenAIProvider(SocketIOProviderClient):
 
 
 def _messages(prompt: str, system: str | None) -> list[Item]:
-    told = [] if system is None else [{"role": "system", "content": system}]
-    return [*told, {"role": "user", "content": prompt}]
+    return [*_told(system), {"role": "user", "content": prompt}]
+
+
+def _told(system: str | None) -> list[Item]:
+    return [] if system is None else [{"role": "system", "content": system}]
 
 
 def _degraded(reason: str) -> Item:

@@ -37,10 +37,12 @@ def main() -> None:
     for fd in (lifeline, report):
         os.set_inheritable(fd, False)
     failed, tells = os.pipe()
-    pid = os.fork()
+    parent, pid = os.getpid(), os.fork()
     if pid == 0:
         # Should this process be killed, the command goes, too; what is left the daemon finds by its mark.
         prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(127)
         become(argv, limits, tells)
     os.close(tells)
     why = os.read(failed, 200).decode(errors="replace")

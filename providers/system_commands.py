@@ -41,15 +41,15 @@ class Command:
     words: tuple[str, ...]
 
     @classmethod
-    def read(cls, name: str, words: Sequence[str]) -> Command:
-        """Raises ValueError for one that cannot run."""
+    def read(cls, name: str, words: Sequence[str], path: str | None) -> Command:
+        """Raises ValueError for one that cannot run; `path`: where programs are (PATH)."""
         if not words or not words[0]:
             raise ValueError(
                 f'config.commands.{name} is empty: write a list, such as [df, -h, --, "{{path}}"]'
             )
         if _PLACE.search(words[0]):
             raise ValueError(f"config.commands.{name}: the program is fixed, and cannot be {words[0]}")
-        if shutil.which(words[0]) is None:
+        if shutil.which(words[0], path=path) is None:
             raise ValueError(f"config.commands.{name}: there is no program {words[0]}")
         return cls(name, tuple(words))
 
@@ -64,10 +64,13 @@ class Command:
             raise Refused(f'"{self.name}" takes {takes}, not {", ".join(given) or "none"}')
         values = {name: _as_text(name, value) for name, value in given.items()}
         argv: list[str] = []
+        has_dashes = False
         for word in self.words:
             made = _PLACE.sub(lambda place: values[place[1]], word)
-            if made.startswith("-") and not word.startswith("-") and "--" not in argv:
+            if made.startswith("-") and not word.startswith("-") and not has_dashes:
                 raise Refused(f'an argument of "{self.name}" begins with -, which would make it an option')
+            # The -- of `nice -- rm {path}` is for nice: a fixed word behind it may be a program with options.
+            has_dashes = word == "--" or (has_dashes and bool(_PLACE.search(word)))
             argv.append(made)
         return argv
 

@@ -57,7 +57,11 @@ class SystemProvider(SocketIOProviderClient):
         kwargs.setdefault("capabilities", ["system"])
         kwargs.setdefault("description", "Runs allowed commands, and tells how the machine is")
         super().__init__(**kwargs)
-        self._commands = {name: Command.read(name, words) for name, words in (commands or {}).items()}
+        for key, value in {"timeout": timeout, "max_output": max_output}.items():
+            if not value > 0:
+                raise ValueError(f"config.{key} is {value}: it is more than 0")
+        if max_memory < 0:
+            raise ValueError(f"config.max_memory is {max_memory}: it is 0, for no limit, or more")
         self._timeout, self._max_output = timeout, max_output
         self._limits = {"AS": max_memory} if max_memory else {}
         if cwd is not None and not os.path.isdir(cwd):
@@ -65,6 +69,10 @@ class SystemProvider(SocketIOProviderClient):
         self._cwd = cwd
         own = {name: os.environ[name] for name in INHERITED if name in os.environ}
         self._environment = own | (env or {})
+        self._commands = {
+            name: Command.read(name, words, self._environment.get("PATH"))
+            for name, words in (commands or {}).items()
+        }
 
     @idempotent
     async def commands(self) -> list[Item]:
@@ -111,18 +119,20 @@ class SystemProvider(SocketIOProviderClient):
 
         left = {"stdout": self._max_output, "stderr": self._max_output}
         decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in left}
+        truncated = False
         async with self._started(command, arguments, stdin) as it:
             async with aclosing(_output(it)) as pieces:
                 async for stream, data in pieces:
                     text = decoders[stream].decode(data[: left[stream]])
+                    truncated = truncated or len(data) > left[stream]
                     left[stream] = max(left[stream] - len(data), 0)
                     if text:
                         yield {"stream": stream, "text": text, "done": False}
             end = await it.ended()
-        yield {"stream": "stdout", "text": "", "done": True, **end, "truncated": not all(left.values())}
+        yield {"stream": "stdout", "text": "", "done": True, **end, "truncated": truncated}
 
     @idempotent
-    async def processes(
+    def processes(
         self,
         sort: Literal["memory", "cpu", "pid"] = "memory",
         name: str = "",
@@ -141,21 +151,21 @@ class SystemProvider(SocketIOProviderClient):
         """
         if limit < 1 or offset < 0:
             raise InvalidRequest("limit is 1 or more, and offset 0 or more")
-        found = await asyncio.to_thread(_processes, name)
+        found = _processes(name)
         order = {"memory": "memory", "cpu": "cpu_seconds", "pid": "pid"}[sort]
         found.sort(key=lambda one: one[order] or 0, reverse=sort != "pid")
         return {"processes": found[offset : offset + min(limit, MOST_PROCESSES)], "total": len(found)}
 
     @idempotent
-    async def cpu(self) -> Item:
+    def cpu(self) -> Item:
         """The processors: `{count, used, load}`; used in percent of each, load over 1, 5, 15 minutes."""
         import psutil
 
-        used = await asyncio.to_thread(psutil.cpu_percent, 0.1, True)
+        used = psutil.cpu_percent(interval=0.1, percpu=True)
         return {"count": len(used), "used": used, "load": list(os.getloadavg())}
 
     @idempotent
-    async def memory(self) -> Item:
+    def memory(self) -> Item:
         """Memory and swap in bytes: `{total, available, used, swap_total, swap_used}`."""
         import psutil
 
@@ -164,14 +174,14 @@ class SystemProvider(SocketIOProviderClient):
         return {**told, "swap_total": swap.total, "swap_used": swap.used}
 
     @idempotent
-    async def disks(self) -> list[Item]:
+    def disks(self) -> list[Item]:
         """File systems on disks: `[{path, device, type, total, used, free}]`, in bytes."""
-        return await asyncio.to_thread(_disks)
+        return _disks()
 
     @idempotent
-    async def network(self) -> list[Item]:
+    def network(self) -> list[Item]:
         """Network interfaces: `[{name, up, addresses, sent, received}]`, in bytes since they were set up."""
-        return await asyncio.to_thread(_network)
+        return _network()
 
     @asynccontextmanager
     async def _started(self, name: str, arguments: Given | None, stdin: str) -> AsyncIterator[Running]:

@@ -34,13 +34,34 @@ LONGEST_LINE = 4 * 1024 * 1024
 LONGEST_REFUSAL = 2000
 """Characters of an error of the server's that the caller is told."""
 
+MOST_OF_A_REFUSAL = 64 * 1024
+"""Bytes of it that are read."""
+
 CONNECT_WITHIN = 10.0
 """Seconds that a connection may take."""
 
 HEALTH_WITHIN = 2.0
 """Seconds in which a server that is well answers a question about its health."""
 
-_TOO_LONG = ("context length", "context_length", "context window", "maximum context", "too many tokens")
+_TOO_LONG = (
+    *("context length", "context_length", "context window", "context size", "maximum context"),
+    "too many tokens",
+)
+
+_QUERY = re.compile(r"(?<=\w)\?[^\s'\"]*")
+"""Of a URL that a library repeats: some APIs want their key there."""
+
+
+def host(base_url: str) -> str:
+    """Of a URL to which paths can be added; nothing for what is none."""
+    try:
+        url = urlsplit(base_url)
+        is_plain = base_url.isprintable() and not {" ", "?", "#"}.intersection(base_url)
+        if is_plain and url.port != 0 and (name := url.hostname) and name.encode("idna"):
+            return name
+    except ValueError:  # a port that is none, half an IPv6 address, or a name that is too long
+        pass
+    return ""
 
 
 class Upstream:
@@ -49,12 +70,16 @@ class Upstream:
     def __init__(self, title: str, base_url: str, headers: Mapping[str, str] | None = None) -> None:
         if not base_url.startswith(("http://", "https://")):
             raise ValueError(f'the URL of {title} begins with http:// or https://, unlike "{base_url:.100}"')
+        if not host(base_url):
+            raise ValueError(f"the URL of {title} is no plain URL: write it like http://localhost:8080/v1")
         self.title, self.base_url = title, base_url.rstrip("/")
         self._place = re.sub("//[^/]*@", "//", self.base_url)  # without a password that is in it
         self._headers = dict(headers or {})
         for name, value in self._headers.items():
             if not (name + value).isprintable():
                 raise ValueError(f'the header "{name:.50}" of {title} is more than one line of text')
+            if name.lower() == "authorization" and urlsplit(base_url).username is not None:
+                raise ValueError(f"{title} takes a user in its URL or the header Authorization, not both")
         self._secrets = [*self._headers.values(), urlsplit(base_url).password or ""]
         # Opened at the first request: a constructor has to be quick and may run outside of a loop.
         self._session: aiohttp.ClientSession | None = None
@@ -83,7 +108,8 @@ class Upstream:
         except TimeoutError as exc:
             raise Unavailable(f"{self.title} at {self._place} did not answer in time") from exc
         except (aiohttp.ClientError, ConnectionError) as exc:
-            raise Unavailable(self.without_keys(f"no {self.title} at {self._place}: {exc}")) from exc
+            said = _QUERY.sub("", str(exc))
+            raise Unavailable(self.without_keys(f"no {self.title} at {self._place}: {said}")) from exc
 
     async def json(self, method: str, path: str, body: Any = None, within: float | None = None) -> Any:
         """Its answer as JSON."""
@@ -112,15 +138,16 @@ class Upstream:
 
     async def events(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """The data of server-sent events as they come."""
-        data: list[bytes] = []
+        data, size = list[bytes](), 0
         async for line in self.lines(answer):
             if line.startswith(b"data:"):
                 data.append(line[5:].removeprefix(b" "))
-                if sum(map(len, data)) > LONGEST_LINE:
+                size += len(line)
+                if size > LONGEST_LINE:
                     raise self.failed(f"sent an event of more than {LONGEST_LINE:,} bytes")
             elif not line and data:
                 yield b"\n".join(data)
-                data.clear()
+                data, size = [], 0
         if data:  # servers have been seen to leave out the last empty line
             yield b"\n".join(data)
 
@@ -185,7 +212,9 @@ def _seconds(retry_after: str | None) -> float | None:
 
 async def _beginning(answer: aiohttp.ClientResponse) -> str:
     """What a refusal says: the message of the usual JSON shapes, else its text."""
-    data = await answer.content.read(64 * 1024)
+    data = bytearray()
+    while len(data) < MOST_OF_A_REFUSAL and (chunk := await answer.content.read(MOST_OF_A_REFUSAL)):
+        data += chunk
     try:
         said = json.loads(data)
         while isinstance(said, dict):

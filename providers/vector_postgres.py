@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from gleitzeit_extensions import CallError, InvalidRequest, Unavailable
@@ -31,6 +31,16 @@ UPSERT = """
 INSERT INTO {} VALUES (%s, %s::vector, %s::json, %s) ON CONFLICT (id)
 DO UPDATE SET vector = excluded.vector, metadata = excluded.metadata, text = excluded.text
 """
+PASSING = (
+    "starting up",
+    "shutting down",
+    "recovery",
+    "too many",
+    "remaining connection slots",
+    "terminating",
+)
+"""How a server words what is over soon."""
+
 DISTANCES = {"cosine": "<=>", "l2": "<->"}
 
 
@@ -132,6 +142,8 @@ class PostgreSQL:
         except psycopg.errors.UndefinedTable as exc:
             raise InvalidRequest("the collection was dropped meanwhile") from exc
         except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+            if connection is None and _is_refusal(str(exc)):
+                raise CallError("provider_error", f"no PostgreSQL: {_line(exc)} (is url right?)") from exc
             raise Unavailable(f"no PostgreSQL: {_line(exc)}") from exc
         except psycopg.Error as exc:
             raise CallError("provider_error", f"PostgreSQL refused: {_line(exc)}") from exc
@@ -144,11 +156,10 @@ class PostgreSQL:
 
         while self._idle:
             connection = self._idle.pop()
-            try:
-                await connection.execute("")
+            with suppress(psycopg.Error):  # its server has gone, and may be back
+                async with _closed_on_error(connection):
+                    await connection.execute("")
                 return connection
-            except psycopg.Error:  # its server has gone, and may be back
-                await connection.close()
         try:
             connection = await psycopg.AsyncConnection.connect(
                 self._url, autocommit=True, connect_timeout=CONNECT_WITHIN
@@ -156,7 +167,8 @@ class PostgreSQL:
         except psycopg.ProgrammingError:  # whose words repeat the url, and with it the password
             raise CallError("provider_error", "url cannot be read as one of a PostgreSQL") from None
         if not self._is_prepared:
-            await self._prepare(connection)
+            async with _closed_on_error(connection):
+                await self._prepare(connection)
         return connection
 
     async def _prepare(self, connection: AsyncConnection[Any]) -> None:
@@ -165,6 +177,21 @@ class PostgreSQL:
             await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
             await connection.execute(CATALOG)
         self._is_prepared = True
+
+
+@asynccontextmanager
+async def _closed_on_error(connection: AsyncConnection[Any]) -> AsyncIterator[None]:
+    """Of which one is that the caller leaves."""
+    try:
+        yield
+    except BaseException:
+        await connection.close()
+        raise
+
+
+def _is_refusal(said: str) -> bool:
+    """Whether a server does not let us in, as with a wrong password, and will not the next time either."""
+    return "FATAL" in said and not any(words in said for words in PASSING)
 
 
 def _where(conditions: list[Condition]) -> tuple[str, list[Any]]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import time
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from operator import mul
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 from gleitzeit_extensions import CallError, InvalidRequest, Unavailable
-from providers.interruptible import in_thread
+from providers.interruptible import interruptible
 from providers.vector_values import Collection, Condition, Row
 
 Result = TypeVar("Result")
@@ -24,12 +26,24 @@ Result = TypeVar("Result")
 WAIT = 10.0
 """Seconds for which a change waits for another program's."""
 
+LOOK_AGAIN = 0.01
+"""Seconds after which a file that is locked is tried again, where SQLite itself does not wait."""
+
+STEPS = 1000
+"""Of SQLite's machine, some twenty for each item, after which is seen whether anybody still waits."""
+
 DISTANCES = {"cosine": "vec_distance_cosine", "l2": "vec_distance_l2"}
 
 CATALOG = """
 CREATE TABLE IF NOT EXISTS gleitzeit_collections (name TEXT PRIMARY KEY, dimensions INTEGER, metric TEXT)
 """
-TABLE = 'CREATE TABLE IF NOT EXISTS "{}" (id TEXT PRIMARY KEY, vector BLOB, metadata TEXT, text TEXT)'
+TABLE = """
+CREATE TABLE IF NOT EXISTS "{}"
+(id TEXT PRIMARY KEY, vector BLOB CHECK (length(vector) = {}), metadata TEXT, text TEXT)
+"""
+
+NUMBER = 4
+"""Bytes of a number of a vector."""
 
 AMONG = "id IN (SELECT value FROM json_each(?))"
 
@@ -57,7 +71,7 @@ class SQLite:
         def work(db: sqlite3.Connection) -> bool:
             values = (wanted.name, wanted.dimensions, wanted.metric)
             added = db.execute("INSERT OR IGNORE INTO gleitzeit_collections VALUES (?, ?, ?)", values)
-            db.execute(TABLE.format(wanted.table))
+            db.execute(TABLE.format(wanted.table, NUMBER * wanted.dimensions))
             return added.rowcount == 1
 
         return await self._change(work)
@@ -114,29 +128,22 @@ class SQLite:
         return await self._with(work, "BEGIN")
 
     async def _with(self, work: Callable[[sqlite3.Connection], Result], begin: str) -> Result:
-        opened: list[sqlite3.Connection] = []
-
-        def run() -> Result:
+        def run(stopped: Event) -> Result:
             with _told(self._path), closing(self._opened()) as db:
-                opened.append(db)
-                try:
-                    db.execute(begin)
-                    result = work(db)
+                db.set_progress_handler(stopped.is_set, STEPS)
+                db.execute(begin)
+                result = work(db)
+                # What nobody waits for is rolled back when the connection is closed.
+                if not stopped.is_set():
                     db.execute("COMMIT")
-                finally:
-                    opened.clear()
                 return result
 
-        def interrupt() -> None:
-            for db in tuple(opened):
-                db.interrupt()
-
-        return await in_thread(run, interrupt)
+        return await interruptible(run)
 
     def _opened(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=WAIT, isolation_level=None, check_same_thread=False)
         try:
-            db.execute("PRAGMA journal_mode = WAL")
+            _have_a_log(db)
             db.execute("PRAGMA synchronous = FULL")
             db.execute(CATALOG)
             if self.by == "python":
@@ -148,6 +155,19 @@ class SQLite:
             db.close()
             raise
         return db
+
+
+def _have_a_log(db: sqlite3.Connection) -> None:
+    """SQLite waits for no other connection that makes the same of a new file: it says at once `locked`."""
+    give_up = time.monotonic() + WAIT
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as exc:
+            if "locked" not in str(exc) or time.monotonic() > give_up:
+                raise
+        time.sleep(LOOK_AGAIN)
 
 
 def _where(conditions: list[Condition]) -> tuple[str, list[str]]:
@@ -188,6 +208,8 @@ def _told(path: Path) -> Iterator[None]:
         if "no such table" in str(exc):
             raise InvalidRequest("the collection was dropped meanwhile") from exc
         raise Unavailable(f"{path}: {exc}") from exc
+    except sqlite3.IntegrityError as exc:
+        raise InvalidRequest("the collection was dropped meanwhile, and made with other dimensions") from exc
     except sqlite3.DatabaseError as exc:
         raise CallError("provider_error", f"{path} cannot be used: {exc}") from exc
 

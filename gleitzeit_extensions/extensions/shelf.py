@@ -47,7 +47,7 @@ class Shelf:
             raise ExtensionValidationError(name, sentence, mistakes)
         if built_in := _come_along().get(name):
             return built_in
-        near = get_close_matches(name, self.found, n=1)
+        near = get_close_matches(name, [*self.found, *_come_along()], n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         looked, there = ", ".join(map(str, self.looked_in)), ", ".join(self.found) or "none"
         others = "".join(f"; {one.sentence}" for one in self.troubles if not one.name)

@@ -23,6 +23,17 @@ DETAILS = {
 }
 SMALL = {"name": "small", "model": "small", "size": 9, "digest": "d" * 64, "details": DETAILS}
 
+MISSING = "pull model manifest: file does not exist"
+PULL_ERRORS = {
+    "new": "pull model manifest: 412: The model requires a newer version of Ollama.",
+    "full": "write /models/blobs/d-partial: no space left on device",
+    "private": "pull model manifest: unauthorized: access denied",
+    "often": "pull model manifest: 429: too many requests",
+    "lost": 'pull model manifest: Get "https://models.example/v2/": dial tcp: lookup: no such host',
+    "secret": "max retries exceeded: pass-word",
+}
+"""What it says in the middle of a pull, by the model that is to be fetched."""
+
 
 class FakeOllama:
     """Knows the model `small`; a model with another name says how it fails."""
@@ -127,7 +138,7 @@ class FakeOllama:
         if body["model"] == "half":
             lines = lines[:2]
         elif body["model"] != "small":
-            lines = [lines[0], {"error": "pull model manifest: file does not exist"}]
+            lines = [lines[0], {"error": PULL_ERRORS.get(body["model"], MISSING)}]
         if not body.get("stream", True):
             return web.json_response(lines[-1])
         return web.Response(body=b"".join([_line(line) for line in lines]))

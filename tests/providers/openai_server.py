@@ -72,6 +72,7 @@ class FakeOpenAI:
         self.headers: list[dict[str, str]] = []
         self.left = asyncio.Event()
         self.models: Any = None
+        self.raw: web.Response | None = None
         self.says: list[Any] = []
         """What it says instead: the first one, or all of them as events of a stream."""
 
@@ -230,6 +231,8 @@ class FakeOpenAI:
 
     async def _refused(self, request: web.Request) -> web.Response | None:
         self.asked.append(await request.json())
+        if self.raw is not None:
+            return self.raw
         if self.says and self.asked[-1].get("stream"):
             events = b"".join(map(_event, self.says))
             return web.Response(body=events, content_type="text/event-stream")

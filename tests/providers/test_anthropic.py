@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 
 from gleitzeit_extensions import CallError, InvalidRequest, Unavailable
+from gleitzeit_extensions.current import CURRENT, CurrentCall
 from gleitzeit_extensions.testing import serving
 from providers import anthropic_provider, upstream
 from providers.anthropic_provider import AnthropicProvider
@@ -285,6 +287,15 @@ async def test_a_caller_that_leaves_ends_the_work_of_the_server() -> None:
         async with client.stream("claude", "stream", prompt="Hi", model="slow") as items:
             await anext(aiter(items))
         await asyncio.wait_for(fake.left.wait(), 5)
+
+
+async def test_a_question_ends_with_its_call() -> None:
+    async with claude() as (fake, provider), asyncio.timeout(20):
+        token = CURRENT.set(CurrentCall(id="c", method="generate", ends_at=time.monotonic() + 0.3))
+        with pytest.raises(Unavailable, match="did not answer in time"):
+            await provider.generate("Hi", model="hangs")
+        CURRENT.reset(token)
+    assert len(fake.asked) == 1
 
 
 @pytest.mark.parametrize(

@@ -348,6 +348,40 @@ async def test_a_store_that_is_down_is_unavailable_and_degrades_the_health(
             await store.invoke("presign", path="x", expires=expires)
 
 
+async def test_names_that_no_object_can_have_are_not_listed(tmp_path: Path) -> None:
+    for name in (b"bad\xff", b"new\nline", b"half written#1", b"good"):
+        (tmp_path / os.fsdecode(name)).touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "good")
+    store = ObjectStoreProvider(name="store", url=f"file://{tmp_path}")
+
+    assert [one["path"] for one in (await store.invoke("list"))["objects"]] == ["good"]
+    direct = await store.invoke("folders")
+    assert ([one["path"] for one in direct["objects"]], direct["folders"]) == (["good"], ["folder"])
+    assert await store.invoke("folders", prefix="nowhere") == {
+        "folders": [],
+        "objects": [],
+        "truncated": False,
+    }
+
+
+async def test_a_file_that_goes_while_it_is_listed_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = Path.stat
+
+    def gone(path: Path, **how: Any) -> os.stat_result:
+        if path.name == "goes":
+            raise FileNotFoundError(path)
+        return stat(path, **how)
+
+    for name in ("goes", "stays"):
+        (tmp_path / name).touch()
+    store = ObjectStoreProvider(name="store", url=f"file://{tmp_path}")
+    monkeypatch.setattr(Path, "stat", gone)
+    assert [one["path"] for one in (await store.invoke("list"))["objects"]] == ["stays"]
+
+
 async def test_what_has_no_url_cannot_be_signed(make: Make) -> None:
     with pytest.raises(InvalidRequest, match="has no URLs that could be signed"):
         await make().invoke("presign", path="x")

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from gleitzeit_extensions import CallError, ExtensionManager
+from gleitzeit_extensions.exceptions import ExtensionNotFound
 from tests.providers.anthropic_server import FakeAnthropic
 from tests.providers.openai_server import FakeOpenAI
 
@@ -16,7 +17,9 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize(("name", "fake"), [("openai", FakeOpenAI("key")), ("claude", FakeAnthropic("key"))])
 async def test_it_answers_as_the_provider_does(name: str, fake: FakeOpenAI | FakeAnthropic) -> None:
-    runner = web.AppRunner(fake.app())
+    app = fake.app()
+    app.middlewares.append(_compressed_if_that_is_asked_for)
+    runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     path = "/v1" if name == "openai" else ""
@@ -36,3 +39,17 @@ async def test_it_answers_as_the_provider_does(name: str, fake: FakeOpenAI | Fak
     finally:
         await manager.stop_all_extensions()
         await runner.cleanup()
+
+
+@web.middleware
+async def _compressed_if_that_is_asked_for(request: web.Request, handler: Any) -> web.StreamResponse:
+    """As the vendors do; what is compressed is refused."""
+    response: web.StreamResponse = await handler(request)
+    if not response.prepared:
+        response.enable_compression()
+    return response
+
+
+def test_a_misspelt_name_is_told_the_one_that_comes_along() -> None:
+    with pytest.raises(ExtensionNotFound, match=r'no extension "opnai" \(did you mean openai\?\)'):
+        ExtensionManager().load_extension("opnai")

@@ -7,12 +7,15 @@ import base64
 import errno
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +24,7 @@ from hypothesis import strategies as st
 
 from gleitzeit_extensions import CallError, InvalidRequest
 from gleitzeit_extensions.testing import serving
-from providers import file_search
+from providers import file_search, file_writing
 from providers.file_provider import FileProvider
 from providers.file_search import Pattern
 from tests.house import eventually
@@ -186,6 +189,28 @@ async def test_a_search_ends_early_and_says_why(
     assert reason in answer["reason"]
 
 
+async def test_millions_of_lines_are_not_held_at_once_and_end_with_the_time(
+    files: FileProvider, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "lines").write_bytes(b"ab\n" * 100_000 + b"needle")
+    monkeypatch.setattr(file_search, "LARGEST_FILE", 1024 * 1024)
+    tracemalloc.start()
+    try:
+        found = await files.invoke("search", path="docs", text="needle")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    clock = iter([0.0])  # of its look at the file before
+    monkeypatch.setattr(file_search, "LINES", 10)
+    monkeypatch.setattr(file_search, "time", SimpleNamespace(monotonic=lambda: next(clock, 1e9)))
+    late = await files.invoke("search", path="docs", glob="lines", text="needle")
+
+    assert found["matches"] == [{"path": "docs/lines", "line": 100_001, "text": "needle"}]
+    assert peak < 4_000_000
+    assert late["matches"] == []
+    assert late["reason"] == "it took too long"
+
+
 async def test_more_matches_than_were_wanted_are_told_of(files: FileProvider) -> None:
     answer = await files.invoke("search", path="docs", limit=1)
 
@@ -317,6 +342,14 @@ async def test_what_a_killed_write_leaves_goes_with_the_next_one(files: FileProv
     assert sorted(os.listdir(root)) == ["a.txt", "b.txt", "sub"]
 
 
+async def test_what_only_begins_like_ours_stays(files: FileProvider, root: Path) -> None:
+    (root / ".gleitzeit-notes").write_text("somebody's")
+
+    await files.invoke("write", path="docs/b.txt", content="b")
+
+    assert (root / ".gleitzeit-notes").read_text() == "somebody's"
+
+
 async def test_what_another_one_is_just_writing_stays(files: FileProvider, root: Path) -> None:
     other = writer(root, "STOP")
     try:
@@ -363,6 +396,47 @@ async def test_one_that_fails_takes_nothing_away_that_another_one_added(
     await asyncio.to_thread(other.join)
 
     assert (root / "log").read_text() == "second"
+
+
+async def test_nothing_is_added_to_a_file_that_was_replaced_meanwhile(
+    files: FileProvider, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(handle: int) -> None:
+        monkeypatch.undo()
+        files.write("docs/a.txt", "new ")
+        lock(handle)
+
+    lock = file_writing._lock
+    monkeypatch.setattr(file_writing, "_lock", locked)
+    await files.invoke("write", path="docs/a.txt", content="and more", append=True)
+
+    assert (root / "a.txt").read_text() == "new and more"
+
+
+async def test_too_much_to_begin_a_file_with_begins_none(root: Path) -> None:
+    files = FileProvider(roots={"docs": str(root)}, read_only=False, largest_file=25, name="files")
+
+    with pytest.raises(CallError, match="more bytes than it may"):
+        await files.invoke("write", path="docs/new", content="x" * 26, append=True)
+
+    assert not (root / "new").exists()
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EACCES, errno.EIO])
+async def test_a_directory_that_cannot_be_brought_to_the_disk_is_written_all_the_same(
+    files: FileProvider, root: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some disks cannot do it, and who may only write into a directory may not. One that fails is told of."""
+
+    def fsync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("os.fsync", fsync)
+    with pytest.raises(CallError, match="Input/output error") if number == errno.EIO else nullcontext():
+        await files.invoke("write", path="docs/new", content="x")
+
+    assert (root / "new").read_text() == "x"
 
 
 @pytest.mark.parametrize("disk", ["takes it at once", "does not"])

@@ -27,14 +27,16 @@ ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def ollama(default_model: str = "small") -> AsyncIterator[tuple[FakeOllama, OllamaProvider]]:
+async def ollama(
+    default_model: str = "small", user: str = ""
+) -> AsyncIterator[tuple[FakeOllama, OllamaProvider]]:
     fake = FakeOllama()
     runner = web.AppRunner(fake.app(), handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     provider = OllamaProvider(
-        url=f"http://127.0.0.1:{runner.addresses[0][1]}",
+        url=f"http://{user}127.0.0.1:{runner.addresses[0][1]}",
         default_model=default_model,
         keep_alive="5m",
         name="ollama",
@@ -198,6 +200,25 @@ async def test_a_pull_that_ends_too_soon_says_so() -> None:
     async with ollama() as (_, provider):
         with pytest.raises(Unavailable, match="pull again, it goes on"):
             await _all(provider.pull("half"))
+
+
+@pytest.mark.parametrize(
+    ("model", "code", "words"),
+    [
+        ("new", "provider_error", "412: .* requires a newer version"),
+        ("full", "provider_error", "no space left"),
+        ("private", "provider_error", "access denied"),
+        ("often", "unavailable", "too many requests"),
+        ("lost", "unavailable", "no such host"),
+        ("secret", "unavailable", r"max retries exceeded: \*{8}$"),
+        ("other", "not_found.model", 'no model "other" to be fetched'),
+    ],
+)
+async def test_a_pull_that_fails_says_whether_to_pull_again(model: str, code: str, words: str) -> None:
+    async with ollama(user="me:pass-word@") as (_, provider):
+        with pytest.raises(CallError, match=words) as told:
+            await _all(provider.pull(model))
+    assert told.value.code == code
 
 
 async def test_a_call_that_names_no_model_has_the_first_one_or_is_refused() -> None:

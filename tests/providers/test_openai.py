@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import logging
 import signal
 import socket
@@ -288,6 +290,49 @@ async def test_an_answer_without_end_is_not_kept(monkeypatch: pytest.MonkeyPatch
             await anext(gpt.stream("Hi"))
 
 
+async def test_an_event_of_many_lines_is_bounded_and_many_events_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("providers.upstream.LONGEST_LINE", 100_000)
+    piece = b'data: {"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]}'
+    async with openai() as (fake, gpt):
+        fake.raw = web.Response(body=b"data: 1\n" * 50_000, content_type="text/event-stream")
+        with pytest.raises(CallError, match="sent an event of more than 100,000 bytes"):
+            await anext(gpt.stream("Hi"))
+        for end in (b"\n\n", b"\r\n\r\n"):
+            fake.raw = web.Response(body=(piece + end) * 3000, content_type="text/event-stream")
+            assert len([item async for item in gpt.stream("Hi")]) == 3001
+
+
+async def test_a_compressed_answer_which_may_be_of_any_size_is_refused() -> None:
+    bomb = gzip.compress(json.dumps({"choices": [{"message": {"content": "x" * 1_000_000}}]}).encode())
+    async with openai() as (fake, gpt):
+        await gpt.invoke("generate", prompt="Hi")
+        assert fake.headers[-1]["Accept-Encoding"] == "identity"
+        headers = {"Content-Encoding": "gzip"}
+        fake.raw = web.Response(body=bomb, content_type="application/json", headers=headers)
+        with pytest.raises(CallError, match="sent a compressed answer, which it was asked not to do"):
+            await gpt.invoke("generate", prompt="Hi")
+
+
+async def test_a_stream_of_which_all_is_held_back_is_an_error_and_half_of_one_is_none() -> None:
+    end = {"choices": [{"delta": {}, "finish_reason": "content_filter"}]}
+    async with openai() as (fake, gpt):
+        fake.says = [end]
+        with pytest.raises(ContentFiltered, match="did not pass its filter"):
+            await anext(gpt.stream("Hi"))
+        fake.says = [{"choices": [{"delta": {"content": "Half"}}]}, end]
+        assert [item async for item in gpt.stream("Hi")][-1]["finish_reason"] == "content_filter"
+
+
+async def test_a_stream_is_told_how_to_answer_with_messages_too() -> None:
+    async with openai() as (fake, gpt):
+        async for _ in gpt.stream(messages=HI, system="Be short"):
+            pass
+
+    assert fake.asked[-1]["messages"] == [{"role": "system", "content": "Be short"}, *HI]
+
+
 async def test_a_caller_that_leaves_ends_the_work_of_the_server() -> None:
     async with openai() as (fake, gpt), serving(gpt) as client:
         async with client.stream("gpt", "stream", prompt="Hi", model="slow") as items:
@@ -398,6 +443,9 @@ async def test_a_call_says_which_model_unless_there_is_one() -> None:
         ({"base_url": "localhost:8000"}, "base_url is no plain URL"),
         ({"base_url": "http://me:secret@localhost/v1"}, "base_url is no plain URL"),
         ({"base_url": "http://[::1"}, "base_url is no plain URL"),
+        ({"base_url": "http://localhost:99999/v1"}, "base_url is no plain URL"),
+        ({"base_url": "http://localhost/v1\n"}, "base_url is no plain URL"),
+        ({"base_url": "http://localhost/v1?secret"}, "base_url is no plain URL"),
         ({"api_key": "sk-\nsecret"}, "api_key.* cannot be sent"),
         ({"api_key": "sk-1", "headers": {"X-Title": "ü"}}, "X-Title.* cannot be sent"),
     ],

@@ -18,7 +18,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from ruamel.yaml import YAML
 
-from gleitzeit_extensions import CallError, InvalidRequest, RateLimited, Unavailable
+from gleitzeit_extensions import CallError, ContextTooLong, InvalidRequest, RateLimited, Unavailable
 from gleitzeit_extensions.authors import Misconfigured
 from gleitzeit_extensions.building import build
 from gleitzeit_extensions.context import Launch
@@ -128,6 +128,13 @@ class FakeAPI:
                 return web.json_response({"error": f"no {SECRET}"}, status=422)
             case "error":
                 return web.json_response({"error": {"message": f"{SECRET} ran out of memory"}})
+            case "pieces":
+                response = web.StreamResponse(status=400)
+                await response.prepare(request)
+                for piece in (b'{"error": "too many ', b'tokens"}'):
+                    await response.write(piece)
+                    await asyncio.sleep(0.05)  # else they may come as one
+                return response
             case "odd":
                 return web.json_response([1])
         if request.path == "/generate_stream":
@@ -150,6 +157,8 @@ class FakeAPI:
                 await response.write(b'event: error\ndata: {"error": "out of memory"}\n\n')
             case "huge":
                 await response.write(b"data: 0123456789\n" * 200)
+            case "empty":
+                await response.write(b"data:\n" * 1000)
             case "garbage":
                 await response.write(b"data: <html>\n\n")
             case "slow":
@@ -308,6 +317,7 @@ async def test_a_refusal_is_told_by_its_class(prompt: str, kind: type[CallError]
         ("fails", Unavailable, "out of memory"),
         ("garbage", CallError, "not JSON"),
         ("huge", CallError, "an event of more than 1,000 bytes"),
+        ("empty", CallError, "an event of more than 1,000 bytes"),
     ],
 )
 async def test_a_stream_that_breaks_is_never_taken_for_a_whole_one(
@@ -318,6 +328,28 @@ async def test_a_stream_that_breaks_is_never_taken_for_a_whole_one(
         with pytest.raises(kind, match=words):
             async for _ in provider.stream(prompt):
                 pass
+
+
+async def test_a_refusal_that_comes_in_pieces_is_read_whole() -> None:
+    async with api(TGI) as (_, provider):
+        with pytest.raises(ContextTooLong, match=r"400: too many tokens$"):
+            await provider.invoke("generate", prompt="pieces")
+
+
+async def test_a_key_in_a_path_is_not_told_when_the_server_talks_nonsense() -> None:
+    async def nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"nonsense\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(nonsense, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        methods = {"generate": {**TGI["generate"], "path": f"/generate?key={SECRET}"}}
+        provider = made(methods, url=f"http://127.0.0.1:{port}")
+        with pytest.raises(Unavailable, match="Bad status line") as told:
+            await provider.invoke("generate", prompt="Hi")
+        await provider.on_disconnected()
+    assert SECRET not in told.value.message
 
 
 async def test_a_caller_that_leaves_ends_the_work_of_the_server() -> None:
@@ -382,6 +414,8 @@ def test_a_description_that_cannot_be_meant_is_told_at_the_start(methods: Block,
     ("config", "words"),
     [
         ({"url": "localhost"}, r"config\.url is"),
+        ({"url": f"http://localhost?key={SECRET}"}, "the URL of rest is no plain URL"),
+        ({"url": f"http://{'long' * 20}.example"}, "the URL of rest is no plain URL"),
         ({"health": "health"}, r"config\.health"),
         ({"error": "a b"}, r"config\.error"),
         ({"model_list": {"path": "/m", "names": "]"}}, r"config\.model_list\.names"),

@@ -8,17 +8,20 @@ import math
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import sqlite_vec
 from hypothesis import HealthCheck, given, settings
 
-from gleitzeit_extensions import CallError, InvalidRequest, Unavailable
-from providers import vector_provider, vector_sqlite
+from gleitzeit_extensions import CallError, InvalidRequest, Unavailable, threads
+from providers import vector_provider, vector_sqlite, vector_values
 from providers.vector_provider import VectorProvider
+from tests.house import eventually
 from tests.providers.fuzz import Call, answered, calls
 from tests.providers.vector_stories import PHASES, Story, is_as_told, stories
 
@@ -83,7 +86,7 @@ class _as_an_extension:  # noqa: N801
 
 
 @settings(
-    max_examples=60,
+    max_examples=30,
     phases=PHASES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -93,7 +96,7 @@ async def test_it_is_the_same_with_and_without_the_extension(either: VectorProvi
     await is_as_told(either, story)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(call=calls(VectorProvider, words=["docs", "a", "cosine", "vector"]))
 async def test_whatever_it_is_asked_it_answers_or_refuses(vectors: VectorProvider, call: Call) -> None:
     await vectors.create_collection("docs", 2)
@@ -237,12 +240,59 @@ async def test_a_caller_that_leaves_ends_the_search(
     monkeypatch.setattr(vector_sqlite, "_cosine", slow)
     await vectors.create_collection("docs", 2)
     await vectors.upsert("docs", [{"id": str(n), "vector": [1, n]} for n in range(1000)])
+    threads.RUNNING.set(running := set())
     search = asyncio.ensure_future(vectors.search("docs", [1, 2]))
     await asyncio.wait_for(begun.wait(), 5)
     search.cancel()
-    await asyncio.wait([search])
+    await asyncio.to_thread(eventually, lambda: not running)
 
     assert len(rows) < 1000
+
+
+async def test_what_a_caller_left_before_it_could_begin_is_not_done(
+    vectors: VectorProvider, tmp_path: Path
+) -> None:
+    await vectors.create_collection("docs", 2)
+    there = await vectors._collection("docs")
+    other = sqlite3.connect(tmp_path / "vectors.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    threads.RUNNING.set(running := set())
+    row = vector_values.row(there, {"id": "a", "vector": [1, 2]})
+    upsert = asyncio.ensure_future(vectors._store.upsert(there, [row]))
+    await asyncio.to_thread(eventually, lambda: running)
+    upsert.cancel()
+    await asyncio.wait([upsert])
+    other.close()
+    await asyncio.to_thread(eventually, lambda: not running)
+
+    assert await vectors.count("docs") == {"count": 0}
+
+
+async def test_a_new_file_that_another_one_has_in_hand_is_waited_for(
+    vectors: VectorProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = sqlite3.connect(tmp_path / "vectors.db", isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE theirs (x)")
+    other.execute("BEGIN IMMEDIATE")
+    waited = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: other.execute("ROLLBACK"))
+    monkeypatch.setattr(vector_sqlite, "time", waited)
+
+    assert await vectors.collections() == []
+    other.close()
+
+
+async def test_no_vector_of_other_dimensions_gets_into_a_collection_that_was_made_anew(
+    vectors: VectorProvider,
+) -> None:
+    await vectors.create_collection("docs", 2)
+    before = await vectors._collection("docs")
+    await vectors.drop_collection("docs")
+    await vectors.create_collection("docs", 3)
+
+    with pytest.raises(InvalidRequest, match="made with other dimensions"):
+        await vectors._store.upsert(before, [vector_values.row(before, {"id": "a", "vector": [1, 2]})])
+    assert await vectors.count("docs") == {"count": 0}
 
 
 async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
