@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import aiohttp
-import socketio
 
 from gleitzeit_extensions.frames import Encoded
+from gleitzeit_extensions.lean import socketio
 from gleitzeit_extensions.protocol import TRANSPORT_LIMIT, Wire
 
 

@@ -13,9 +13,9 @@ from contextlib import suppress
 from typing import Any
 
 import aiohttp
-import socketio
 
 from gleitzeit_extensions.frames import Encoded
+from gleitzeit_extensions.lean import socketio
 from gleitzeit_extensions.protocol import PROVIDERS, CallError, Wire
 from gleitzeit_extensions.sio import client
 from gleitzeit_extensions.waiting import ended, first

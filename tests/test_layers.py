@@ -27,6 +27,7 @@ class Room:
 
 
 PROTOCOL = "gleitzeit_extensions.protocol"
+LEAN = "gleitzeit_extensions.lean"
 PLACES = "gleitzeit_extensions.places"
 VERSION = "gleitzeit_extensions.version"
 EXCEPTIONS = "gleitzeit_extensions.exceptions"
@@ -35,7 +36,7 @@ EXTENSIONS = "gleitzeit_extensions.extensions"
 CLIENT = "gleitzeit_extensions.client"
 HELPERS = "gleitzeit_extensions.helpers"
 TESTING = "gleitzeit_extensions.testing"
-SDK = ("gleitzeit_extensions", PROTOCOL, PLACES, VERSION)
+SDK = ("gleitzeit_extensions", PROTOCOL, LEAN, PLACES, VERSION)
 CORE = "gleitzeitd.core"
 LOGS = "gleitzeitd.processes.logs"
 CHECKS = "gleitzeitd.processes.checks"
@@ -64,8 +65,8 @@ HOUSE = {
     "gleitzeitd.control": Room(knows=(CORE, *WINGS, PROTOCOL, PLACES, VERSION)),
     "gleitzeitd.hub": Room(knows=(CORE, PROTOCOL, ACCESS, WIRE)),
     # Who is let in is decided without a look at any call, and packets are the same whoever sends them.
-    ACCESS: Room(knows=(CORE, PROTOCOL)),
-    WIRE: Room(knows=(CORE, PROTOCOL)),
+    ACCESS: Room(knows=(CORE, PROTOCOL, LEAN)),
+    WIRE: Room(knows=(CORE, PROTOCOL, LEAN)),
     "gleitzeitd.processes": Room(knows=(CORE, ENVIRONMENT, LOGS, CHECKS, CONTAINMENT, WATCHING)),
     # What a provider would be given: the command line asks, too, when it tries to import one.
     ENVIRONMENT: Room(knows=(CORE,)),
@@ -97,6 +98,7 @@ HOUSE = {
     # A program that calls providers is none.
     CLIENT: Room(knows=(PROTOCOL, PLACES)),
     "gleitzeit_extensions.protocol": Room(),
+    LEAN: Room(),
     "gleitzeit_extensions.places": Room(),
     "gleitzeit_extensions.version": Room(),
     "providers": Room(knows=SDK),

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import socketio
 from aiohttp import web
 
+from gleitzeit_extensions.lean import socketio
 from gleitzeit_extensions.protocol import PROTO, CallError
 from gleitzeitd.core.spec import CommandTarget, Spec
 from gleitzeitd.hub.access.credentials import Origin, origin

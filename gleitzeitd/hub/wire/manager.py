@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import socketio
 from socketio.packet import EVENT
 
+from gleitzeit_extensions.lean import socketio
 from gleitzeit_extensions.protocol import MAX_FRAME, CallError
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode

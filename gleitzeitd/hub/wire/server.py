@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import socketio
 import structlog
 from socketio.packet import ACK, CONNECT, DISCONNECT
 
+from gleitzeit_extensions.lean import socketio
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.hub.wire import packets
 from gleitzeitd.hub.wire.connection import DirectSocket
