@@ -155,7 +155,7 @@ class Upstream:
         try:
             return json.loads(data)
         except (ValueError, RecursionError) as exc:
-            begins = self.without_keys(data[:80].decode(errors="replace"))
+            begins = self.without_keys(data[:1000].decode(errors="replace"))[:80]
             raise self.failed(f"answered what is not JSON: {begins!r}") from exc
 
     def failed(self, what: str) -> CallError:
@@ -177,7 +177,9 @@ class Upstream:
         return self._session
 
     def _refusal(self, answer: aiohttp.ClientResponse, text: str) -> CallError:
-        said = self.without_keys(f"{self.title} answered {answer.status}: {text or answer.reason}")
+        # Half a key, which is what cutting it first may leave, would be told.
+        words = self.without_keys(text)[:LONGEST_REFUSAL] or answer.reason
+        said = f"{self.title} answered {answer.status}: {words}"
         match answer.status:
             case 401 | 403:
                 return CallError("provider_error", f"{said} (is its key right?)")
@@ -222,4 +224,4 @@ async def _beginning(answer: aiohttp.ClientResponse) -> str:
     except (ValueError, RecursionError, StopIteration):
         said = None
     text = said if isinstance(said, str) else data.decode(errors="replace")
-    return text.strip()[:LONGEST_REFUSAL]
+    return text.strip()

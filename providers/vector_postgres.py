@@ -100,12 +100,17 @@ class PostgreSQL:
         self, collection: Collection, vector: array[float], k: int, conditions: list[Condition]
     ) -> list[tuple[str, float, str, str | None]]:
         where, values = _where(conditions)
+        # An index gives them by distance alone; which of those equally near are taken is decided after it.
+        nearest = (
+            f"SELECT id, vector {DISTANCES[collection.metric]} %s::vector AS distance, metadata, text"
+            f" FROM {{}} WHERE {where} ORDER BY distance FETCH FIRST (%s) ROWS WITH TIES"
+        )
         sql = (
-            f"SELECT id, vector {DISTANCES[collection.metric]} %s::vector AS distance, metadata::text, text"
-            f' FROM {{}} WHERE {where} ORDER BY distance, id COLLATE "C" LIMIT %s'
+            f"SELECT id, distance, metadata::text, text FROM ({nearest}) AS nearest"
+            ' ORDER BY distance, id COLLATE "C" LIMIT %s'
         )
         async with self._connection() as db:
-            rows = await db.execute(_sql(sql, collection), (_literal(vector), *values, k))
+            rows = await db.execute(_sql(sql, collection), (_literal(vector), *values, k, k))
             return await rows.fetchall()
 
     async def delete(self, collection: Collection, ids: list[str] | None, conditions: list[Condition]) -> int:

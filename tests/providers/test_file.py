@@ -7,7 +7,6 @@ import base64
 import errno
 import os
 import signal
-import stat
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import tracemalloc
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from stat import S_ISDIR
 from types import SimpleNamespace
 from typing import Any
 
@@ -429,7 +429,7 @@ async def test_a_directory_that_cannot_be_brought_to_the_disk_is_written_all_the
     """Some disks cannot do it, and who may only write into a directory may not. One that fails is told of."""
 
     def fsync(handle: int) -> None:
-        if stat.S_ISDIR(os.fstat(handle).st_mode):
+        if S_ISDIR(os.fstat(handle).st_mode):
             raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("os.fsync", fsync)

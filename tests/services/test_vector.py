@@ -139,8 +139,23 @@ async def test_a_password_that_is_wrong_is_not_repeated(server: Server, wrong: s
     with pytest.raises(CallError, match="password authentication failed") as told:
         await provider.collections()
 
+    assert told.value.code == "provider_error"
     assert wrong not in told.value.message
     assert wrong.replace("%20", " ") not in told.value.message
+
+
+async def test_a_caller_that_leaves_while_the_server_is_asked_leaves_no_connection_behind(
+    server: Server, vectors: VectorProvider
+) -> None:
+    (idle,) = vectors._store._idle  # type: ignore[attr-defined]
+    stopped = asyncio.ensure_future(vectors.collections())
+    await asyncio.sleep(0)
+    assert vectors._store._idle == []  # type: ignore[attr-defined]
+    stopped.cancel()
+    await asyncio.wait([stopped])
+
+    assert stopped.cancelled()
+    assert idle.closed
 
 
 async def test_a_collection_that_another_dropped_is_told(server: Server, vectors: VectorProvider) -> None:
@@ -169,6 +184,33 @@ async def test_those_that_are_equally_near_come_by_their_ids(vectors: VectorProv
     found = await vectors.search("docs", [1, 0])
 
     assert [item["id"] for item in found["items"]] == ["B", "a", "b"]
+
+
+async def test_of_those_that_are_equally_near_the_first_ids_are_given(vectors: VectorProvider) -> None:
+    await vectors.create_collection("docs", 2)
+    for id in ("c", "b", "a", "B"):
+        await vectors.upsert("docs", [{"id": id, "vector": [1, 2]}])
+
+    found = await vectors.search("docs", [1, 0], k=2)
+
+    assert [item["id"] for item in found["items"]] == ["B", "a"]
+
+
+async def test_an_index_that_somebody_made_is_used(server: Server, vectors: VectorProvider) -> None:
+    """One that looks at no more than 5 gives no more."""
+    await vectors.create_collection("docs", 2)
+    await vectors.upsert("docs", [{"id": str(n), "vector": [1, n]} for n in range(500)])
+    async with vectors._store._connection() as db:  # type: ignore[attr-defined]
+        await db.execute(
+            "CREATE INDEX ON gleitzeit_vectors_docs USING hnsw (vector vector_cosine_ops) WITH (m = 2)"
+        )
+    options = "?options=-c%20hnsw.ef_search%3D5%20-c%20enable_seqscan%3Doff"
+    other = VectorProvider(url=server.url + options, name="other")
+
+    found = await other.search("docs", [1, 0], k=20)
+    await other.on_disconnected()
+
+    assert 1 <= len(found["items"]) < 20
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
