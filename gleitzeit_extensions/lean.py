@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 
-UNUSED = ("aio_pika", "eventlet", "kafka", "kombu", "redis", "requests", "tornado", "valkey", "websocket", "zmq")
+BROKERS = ("aio_pika", "eventlet", "kafka", "kombu", "redis", "valkey", "zmq")
+OTHERS = ("requests", "tornado", "websocket")
 
 
 def _hide() -> list[str]:
     """Let imports of them fail, as if they were not installed; gives those that were not loaded before."""
-    hidden = [name for name in UNUSED if name not in sys.modules]
+    hidden = [name for name in (*BROKERS, *OTHERS) if name not in sys.modules]
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]  # what `import` takes for: not there
     return hidden

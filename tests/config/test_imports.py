@@ -273,9 +273,13 @@ class P(SocketIOProviderClient):
 
 def test_a_class_is_asked_whether_it_takes_the_keys_of_its_block(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(TAKES)
+    configs: dict[str, dict[str, object]] = {
+        "wrong": {"rwos": 1},
+        "needed": {},
+        "good": {"rows": 1, "name": "x"},
+    }
     wrong, needed, good = (
-        Spec(name, "tool", ClassTarget("mine.P"), config=config)
-        for name, config in {"wrong": {"rwos": 1}, "needed": {}, "good": {"rows": 1, "name": "x"}}.items()
+        Spec(name, "tool", ClassTarget("mine.P"), config=config) for name, config in configs.items()
     )
     found = failures(tmp_path, wrong, needed, good)
     assert found["wrong"].startswith("config.rwos: P does not take it (did you mean rows?); it takes ")

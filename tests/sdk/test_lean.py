@@ -8,7 +8,7 @@ import sys
 SCRIPT = """
 import sys
 from gleitzeit_extensions import link, lean
-for name in lean.UNUSED:
+for name in (*lean.BROKERS, *lean.OTHERS):
     assert name not in sys.modules, name
 import redis.asyncio
 assert redis.asyncio.Redis and lean.socketio.AsyncClient
