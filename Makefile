@@ -48,7 +48,7 @@ test test-services stress: export PYTHONDONTWRITEBYTECODE =
 # No test asks anybody for whom a public authority vouches, so one of nobody's stands for them all: to read them
 # takes a provider a quarter of its start, and the tests start hundreds.
 test: install ## run the tests; ARGS="-k crash" picks some
-	SSL_CERT_FILE=$(CURDIR)/tests/authority.pem SSL_CERT_DIR=/dev/null $(py) -m pytest -n 4 $(ARGS)
+	SSL_CERT_FILE="$(CURDIR)/tests/authority.pem" SSL_CERT_DIR=/dev/null $(py) -m pytest -n 4 $(ARGS)
 
 test-services: install build/services/installed $(mcp_servers) ## the providers against real servers, which it installs
 	@tools/servers

@@ -227,7 +227,7 @@ class RestLLMProvider(SocketIOProviderClient):
     def _unless_failed(self, answer: Any) -> Any:
         if said := _found(answer, self._error):
             text = said.get("message") if isinstance(said, dict) else said
-            raise Unavailable(self._upstream.without_keys(f"{self.name}: {text or said}"[:LONGEST_REFUSAL]))
+            raise Unavailable(self._upstream.without_keys(f"{self.name}: {text or said}")[:LONGEST_REFUSAL])
         return answer
 
     def _text(self, how: Described, answer: Any) -> str:

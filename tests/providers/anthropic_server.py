@@ -38,6 +38,9 @@ CITED = {"type": "char_location", "cited_text": "all", "document_index": 0}
 USE = {"type": "tool_use", "id": "toolu_1", "name": "add", "input": {"a": 1, "b": 2}}
 
 
+STOPS = ("max_tokens", "stop_sequence", "model_context_window_exceeded", "pause_turn")
+"""Models that end for this reason."""
+
 NAMES = {"alias": "claude-of-today"}
 """What answers in truth, by the name that it is asked for."""
 
@@ -77,9 +80,8 @@ class FakeAnthropic:
             await asyncio.sleep(3600)
         if self.lists == "page":
             return web.Response(text="<html>", content_type="text/html")
-        name, more = {None: ("claude-a", True), "claude-a": ("claude-b", False)}[
-            request.query.get("after_id")
-        ]
+        name = "claude-b" if "after_id" in request.query else "claude-a"
+        more = name == "claude-a" or self.lists == "again"
         item = {"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"}
         return web.json_response({"data": [item], "has_more": more, "first_id": name, "last_id": name})
 
@@ -117,8 +119,8 @@ class FakeAnthropic:
             blocks = [{"type": "text", "text": "Hi all", "citations": [CITED]}]
         if body["model"] == "refuses":
             blocks, stopped = [], "refusal"
-        if body["model"] == "cut":
-            stopped = "max_tokens"
+        if body["model"] in STOPS:
+            stopped = body["model"]
         return web.json_response(_message(body, blocks, stopped))
 
     async def _streamed(self, request: web.Request, body: Item) -> web.StreamResponse:
@@ -168,6 +170,12 @@ class FakeAnthropic:
             case "cites":
                 cited = {"type": "citations_delta", "citation": CITED}
                 await send("content_block_delta", index=at, delta=cited)
+            case "odd":
+                await response.write(b"event: content_block_delta\ndata: 1\n\n")
+                return response
+            case "garbled":
+                await response.write(b"event: content_block_delta\ndata: {\n\n")
+                return response
             case "huge":
                 await response.write(b"data: " + b"x" * 200_000)
         await send("content_block_delta", index=at, delta={"type": "text_delta", "text": "all"})
@@ -181,7 +189,7 @@ class FakeAnthropic:
                 await send("content_block_delta", index=2, delta=delta)
             await send("content_block_stop", index=2)
         end = {"stop_reason": stopped, "stop_sequence": None}
-        await send("message_delta", delta=end, usage={"output_tokens": 2})
+        await send("message_delta", delta=end, usage={"input_tokens": None, "output_tokens": 2})
         await send("message_stop")
         return response
 

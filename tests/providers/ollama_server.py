@@ -27,7 +27,8 @@ MISSING = "pull model manifest: file does not exist"
 PULL_ERRORS = {
     "new": "pull model manifest: 412: The model requires a newer version of Ollama.",
     "full": "write /models/blobs/d-partial: no space left on device",
-    "private": "pull model manifest: unauthorized: access denied",
+    "private": "pull model manifest: unauthorized",
+    "licensed": "pull model manifest: denied: requested access to the resource",
     "often": "pull model manifest: 429: too many requests",
     "lost": 'pull model manifest: Get "https://models.example/v2/": dial tcp: lookup: no such host',
     "secret": "max retries exceeded: pass-word",

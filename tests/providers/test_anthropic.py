@@ -20,7 +20,7 @@ from gleitzeit_extensions.current import CURRENT, CurrentCall
 from gleitzeit_extensions.testing import serving
 from providers import anthropic_provider, upstream
 from providers.anthropic_provider import AnthropicProvider
-from tests.providers.anthropic_server import CITED, ERRORS, THOUGHT, USE, FakeAnthropic
+from tests.providers.anthropic_server import CITED, ERRORS, STOPS, THOUGHT, USE, FakeAnthropic
 from tests.providers.fuzz import Call, answered, calls
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +70,7 @@ async def test_a_conversation_with_tools_goes_both_ways() -> None:
     linked = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": "Be brief"},
+        {"role": "developer", "content": "And kind"},
         {"role": "user", "content": [{"type": "text", "text": "Hi"}, picture, linked]},
     ]
     async with claude() as (fake, provider):
@@ -79,7 +80,7 @@ async def test_a_conversation_with_tools_goes_both_ways() -> None:
             {"role": "tool", "tool_call_id": "toolu_2", "content": [{"type": "text", "text": "4"}]},
         ]
         await provider.invoke("chat", messages=[*messages, said["message"], *results])
-        theirs = {"role": "assistant", "content": "So", "tool_calls": [CALL]}
+        theirs = {"role": "assistant", "content": "So", "tool_calls": [CALL, {"function": {"name": "now"}}]}
         await provider.invoke("chat", messages=[*messages, theirs, *results])
 
     assert said == {
@@ -94,8 +95,9 @@ async def test_a_conversation_with_tools_goes_both_ways() -> None:
         "usage": USAGE,
         "finish_reason": "tool_calls",
     }
+    now: dict[str, Any] = {"type": "tool_use", "id": None, "name": "now", "input": {}}
     first, second, third = fake.asked
-    assert first["system"] == "Be brief"
+    assert first["system"] == "Be brief\n\nAnd kind"
     assert first["tools"] == [
         {"name": "add", "description": "Adds", "input_schema": {"type": "object"}},
         {"type": "web_search"},
@@ -113,7 +115,7 @@ async def test_a_conversation_with_tools_goes_both_ways() -> None:
     }
     assert second["messages"][1:] == [{"role": "assistant", "content": said["message"]["blocks"]}, told]
     assert third["messages"][1:] == [
-        {"role": "assistant", "content": [{"type": "text", "text": "So"}, USE]},
+        {"role": "assistant", "content": [{"type": "text", "text": "So"}, USE, now]},
         told,
     ]
 
@@ -223,6 +225,8 @@ async def test_a_refusal_is_told_by_its_class_and_nothing_is_tried_again(model: 
         ("fails", "unavailable", "Overloaded"),
         ("huge", "provider_error", "an event of more than"),
         ("busy", "rate_limited", "rate limit"),
+        ("odd", "provider_error", "an event that is no object"),
+        ("garbled", "provider_error", "not JSON"),
         ("html", "provider_error", "with no stream: is its base_url right"),
     ],
 )
@@ -259,14 +263,42 @@ async def test_the_model_that_answered_is_named() -> None:
         assert {item["model"] async for item in provider.stream("Hi")} == {"claude-of-today"}
 
 
-async def test_an_answer_that_was_cut_says_so() -> None:
+async def test_why_an_answer_ended_is_told_in_the_words_of_the_other_providers() -> None:
     async with claude() as (_, provider):
-        answer = await provider.invoke("generate", prompt="Hi", model="cut")
-    assert answer["finish_reason"] == "length"
+        told = [(await provider.generate("Hi", model=reason))["finish_reason"] for reason in STOPS]
+    assert told == ["length", "stop", "length", "pause_turn"]
+
+
+async def test_a_list_of_models_without_an_end_is_read_to_its_last_new_one() -> None:
+    async with claude() as (fake, provider):
+        fake.lists = "again"
+        assert await provider.discover_models() == ["claude-a", "claude-b"]
+
+
+async def test_a_provider_that_was_disconnected_has_closed_its_connections_and_opens_others() -> None:
+    async with claude() as (_, provider):
+        await provider.generate("Hi")
+        first = provider._api._opened()
+        await provider.on_disconnected()
+        assert first.is_closed()
+        assert (await provider.generate("Hi"))["text"] == "Hi all"
+
+
+async def test_requests_are_not_logged_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with claude() as (_, provider):
+        await provider.generate("Hi")
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("httpx")] == []
+
+
+def test_a_package_that_is_missing_is_told_with_the_way_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anthropic_provider, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"pip install 'gleitzeitd\[anthropic\]'"):
+        AnthropicProvider(api_key="k", name="claude")
 
 
 async def test_a_key_that_is_refused_is_not_repeated() -> None:
-    async with claude(api_key="sk-ant-wrong") as (_, provider):
+    async with claude(api_key="sk-ant-wrong\n") as (_, provider):
         with pytest.raises(CallError, match="is its api_key right") as told:
             await provider.invoke("generate", prompt="Hi")
         health = await provider.get_health_status()
@@ -351,9 +383,13 @@ async def test_a_server_that_is_killed_under_calls_is_unavailable_until_it_is_ba
 
     async def started() -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(*argv, cwd=ROOT)
-        async with asyncio.timeout(20):
-            while not await is_up():  # noqa: ASYNC110 - another process sets no event
-                await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(20):
+                while not await is_up():  # noqa: ASYNC110 - another process sets no event
+                    await asyncio.sleep(0.05)
+        except BaseException:
+            process.kill()
+            raise
         return process
 
     process = await started()

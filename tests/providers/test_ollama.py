@@ -207,7 +207,8 @@ async def test_a_pull_that_ends_too_soon_says_so() -> None:
     [
         ("new", "provider_error", "412: .* requires a newer version"),
         ("full", "provider_error", "no space left"),
-        ("private", "provider_error", "access denied"),
+        ("private", "provider_error", "unauthorized"),
+        ("licensed", "provider_error", "denied"),
         ("often", "unavailable", "too many requests"),
         ("lost", "unavailable", "no such host"),
         ("secret", "unavailable", r"max retries exceeded: \*{8}$"),
@@ -288,9 +289,13 @@ async def test_a_server_that_is_killed_under_calls_is_unavailable_until_it_is_ba
     async def started() -> asyncio.subprocess.Process:
         argv = [sys.executable, "-m", "tests.providers.ollama_server", str(port)]
         process = await asyncio.create_subprocess_exec(*argv, cwd=ROOT)
-        async with asyncio.timeout(20):
-            while "status" in await provider.get_health_status():  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(20):
+                while "status" in await provider.get_health_status():  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.05)
+        except BaseException:
+            process.kill()
+            raise
         return process
 
     process = await started()
