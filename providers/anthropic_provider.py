@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from importlib.util import find_spec
 from typing import Any
 
 from gleitzeit_extensions import (
-    CallError,
     ContentFiltered,
     InvalidRequest,
-    RateLimited,
-    SocketIOProviderClient,
     Unavailable,
     idempotent,
 )
 from providers import anthropic_shapes as shapes
 from providers.anthropic_api import AnthropicAPI
+from providers.hosted import HostedModels, given
 from providers.openai_shapes import Item, word
-from providers.upstream import HEALTH_WITHIN
 
 ANTHROPIC = "https://api.anthropic.com"
 
 
-class AnthropicProvider(SocketIOProviderClient):
+class AnthropicProvider(HostedModels):
     """Anthropic's Claude models, asked as those of the other providers are."""
 
     checks_config = True
+    _api: AnthropicAPI
 
     def __init__(
         self,
@@ -163,26 +160,6 @@ class AnthropicProvider(SocketIOProviderClient):
             raise self._api.failed("answered without input_tokens")
         return {"input_tokens": answer["input_tokens"]}
 
-    async def discover_models(self) -> list[str]:
-        found = await self._api.models()
-        return self.models if found is None else found
-
-    async def get_health_status(self) -> Item:
-        """A restart would not help a server that is down, or a key that is wrong: no calls come instead."""
-        try:
-            async with asyncio.timeout(HEALTH_WITHIN):
-                models = await self._api.models(HEALTH_WITHIN)
-        except RateLimited:
-            return {"healthy": True}
-        except TimeoutError:
-            return _degraded(f"{self._api.who} did not answer in time")
-        except CallError as exc:
-            return _degraded(exc.message)
-        return {"healthy": True, "metrics": {} if models is None else {"models": len(models)}}
-
-    async def on_disconnected(self) -> None:
-        await self._api.close()
-
     def _body(
         self,
         messages: list[Item],
@@ -191,21 +168,17 @@ class AnthropicProvider(SocketIOProviderClient):
         tools: list[Item] | None,
         options: Item | None,
     ) -> Item:
-        only = self.models[0] if len(self.models) == 1 else ""
-        name = model or self._default or only
-        if not name:
-            raise InvalidRequest("say which model: this provider has no default_model")
         own = {
-            "model": name,
+            "model": self._model(model),
             "messages": shapes.asked(messages),
             "system": shapes.system_of(messages, system),
             "tools": shapes.tools_of(tools),
         }
-        return _given({key: value for key, value in (options or {}).items() if key != "stream"} | _given(own))
+        return given({key: value for key, value in (options or {}).items() if key != "stream"} | given(own))
 
     def _limited(self, max_tokens: int | None, temperature: float | None, options: Item | None) -> Item:
         own = {"max_tokens": max_tokens, "temperature": temperature}
-        return {"max_tokens": self._max_tokens} | _given(options or {}) | _given(own)
+        return {"max_tokens": self._max_tokens} | given(options or {}) | given(own)
 
     def _held_back(self) -> ContentFiltered:
         return ContentFiltered(f"{self._api.who} refused to answer this")
@@ -214,12 +187,3 @@ class AnthropicProvider(SocketIOProviderClient):
 def _finish(stopped: Any) -> str:
     """Why it ended, in the words of the other providers."""
     return shapes.FINISHED.get(str(stopped), str(stopped or "stop"))
-
-
-def _given(body: Item) -> Item:
-    """What is None is left out, so that what the API has for it counts."""
-    return {key: value for key, value in body.items() if value is not None}
-
-
-def _degraded(reason: str) -> Item:
-    return {"healthy": True, "status": "degraded", "reason": reason}

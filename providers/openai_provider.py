@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from importlib.util import find_spec
 from typing import Any
 
 from gleitzeit_extensions import (
-    CallError,
     ContentFiltered,
     InvalidRequest,
-    RateLimited,
-    SocketIOProviderClient,
     Unavailable,
     idempotent,
 )
 from providers import openai_shapes as shapes
+from providers.hosted import HostedModels, given
 from providers.openai_api import OpenAIAPI
 from providers.openai_shapes import Item
-from providers.upstream import HEALTH_WITHIN
 
 OPENAI = "https://api.openai.com/v1"
 
 
-class OpenAIProvider(SocketIOProviderClient):
+class OpenAIProvider(HostedModels):
     """The models of OpenAI, or of any server with its API: vLLM, llama.cpp, LM Studio, OpenRouter."""
 
     checks_config = True
+    _api: OpenAIAPI
 
     def __init__(
         self,
@@ -171,7 +168,7 @@ class OpenAIProvider(SocketIOProviderClient):
         if not name:
             raise InvalidRequest("say which model: this provider has no embedding_model")
         answer = await self._api.post(
-            "/embeddings", _given({**(options or {}), "model": name, "input": input})
+            "/embeddings", given({**(options or {}), "model": name, "input": input})
         )
         vectors = shapes.vectors(answer)
         if not vectors:
@@ -248,26 +245,6 @@ class OpenAIProvider(SocketIOProviderClient):
                         raise self._api.refused(None, event)
         raise Unavailable(f"{self._api.who} ended a stream before it was done")
 
-    async def discover_models(self) -> list[str]:
-        found = await self._api.models()
-        return self.models if found is None else found
-
-    async def get_health_status(self) -> Item:
-        """A restart would not help a server that is down, or a key that is wrong: no calls come instead."""
-        try:
-            async with asyncio.timeout(HEALTH_WITHIN):
-                models = await self._api.models(HEALTH_WITHIN)
-        except RateLimited:
-            return {"healthy": True}
-        except TimeoutError:
-            return _degraded(f"{self._api.who} did not answer in time")
-        except CallError as exc:
-            return _degraded(exc.message)
-        return {"healthy": True, "metrics": {} if models is None else {"models": len(models)}}
-
-    async def on_disconnected(self) -> None:
-        await self._api.close()
-
     def _chat(
         self,
         messages: list[Item],
@@ -280,7 +257,7 @@ class OpenAIProvider(SocketIOProviderClient):
         # OpenAI's newer models refuse the older name, which is the one that all other servers know.
         limit = "max_completion_tokens" if self._api.is_openai else "max_tokens"
         own = {"model": self._model(model), "messages": messages, "tools": tools or None}
-        return _given({**(options or {}), **_given({**own, limit: max_tokens, "temperature": temperature})})
+        return given({**(options or {}), **given({**own, limit: max_tokens, "temperature": temperature})})
 
     def _response(
         self,
@@ -296,13 +273,7 @@ class OpenAIProvider(SocketIOProviderClient):
         own = {"model": self._model(model), "input": input, "tools": tools or None}
         known = {"instructions": instructions, "previous_response_id": previous}
         how = {"max_output_tokens": max_tokens, "temperature": temperature}
-        return _given({**(options or {}), **_given({**own, **known, **how})})
-
-    def _model(self, given: str | None) -> str:
-        only = self.models[0] if len(self.models) == 1 else ""
-        if name := given or self._default or only:
-            return name
-        raise InvalidRequest("say which model: this provider has no default_model")
+        return given({**(options or {}), **given({**own, **known, **how})})
 
     def _unfiltered(self, answer: Item) -> Item:
         if answer["finish_reason"] == "content_filter" and not answer["text"]:
@@ -319,12 +290,3 @@ def _messages(prompt: str, system: str | None) -> list[Item]:
 
 def _told(system: str | None) -> list[Item]:
     return [] if system is None else [{"role": "system", "content": system}]
-
-
-def _degraded(reason: str) -> Item:
-    return {"healthy": True, "status": "degraded", "reason": reason}
-
-
-def _given(body: Item) -> Item:
-    """What is None is left out, so that what the server has for it counts."""
-    return {key: value for key, value in body.items() if value is not None}

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from gleitzeit_extensions import CallError, InvalidRequest, Unavailable
 from gleitzeit_extensions.current import CURRENT, CurrentCall
 from gleitzeit_extensions.testing import serving
-from providers import anthropic_provider, upstream
+from providers import anthropic_provider, hosted, upstream
 from providers.anthropic_provider import AnthropicProvider
 from tests.providers.anthropic_server import CITED, ERRORS, STOPS, THOUGHT, USE, FakeAnthropic
 from tests.providers.fuzz import Call, answered, calls
@@ -142,7 +142,7 @@ async def test_a_stream_puts_tools_and_thoughts_together() -> None:
 
 
 async def test_health_waits_for_nobody_and_forgives_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anthropic_provider, "HEALTH_WITHIN", 0.2)
+    monkeypatch.setattr(hosted, "HEALTH_WITHIN", 0.2)
     async with claude() as (fake, provider):
         fake.lists = "hangs"
         async with asyncio.timeout(10):
@@ -372,7 +372,7 @@ def test_a_config_that_cannot_be_is_refused_at_the_start(config: dict[str, Any],
 async def test_a_server_that_is_killed_under_calls_is_unavailable_until_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(anthropic_provider, "HEALTH_WITHIN", 30.0)
+    monkeypatch.setattr(hosted, "HEALTH_WITHIN", 30.0)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     argv = [sys.executable, "-m", "tests.providers.anthropic_server", str(port)]

@@ -387,7 +387,7 @@ async def test_a_server_that_is_asked_too_often_is_well() -> None:
 
 @pytest.mark.parametrize("answer", [hangs, trickles])
 async def test_a_server_that_hangs_is_degraded_soon(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("providers.openai_provider.HEALTH_WITHIN", 0.2)
+    monkeypatch.setattr("providers.hosted.HEALTH_WITHIN", 0.2)
     async with openai() as (fake, gpt):
         fake.models = answer
         health = await asyncio.wait_for(gpt.get_health_status(), 10)
