@@ -7,7 +7,7 @@ import base64
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import psutil
@@ -419,8 +419,10 @@ async def test_a_caller_that_leaves_ends_the_reading_which_knows_no_secrets(
 async def _environment_of_the_reader() -> dict[str, str]:
     while True:
         for child in psutil.Process().children():
-            if web_page.__file__ in child.cmdline():  # before, it is a copy of this process
-                return child.environ()
+            # another test's reader may not have been reaped yet
+            with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+                if web_page.__file__ in child.cmdline():  # before, it is a copy of this process
+                    return child.environ()
         await asyncio.sleep(0.01)
 
 
