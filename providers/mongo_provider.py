@@ -35,6 +35,9 @@ SCRIPTS = frozenset({"$where", "$function", "$accumulator"})
 WRITES = frozenset({"$out", "$merge"})
 """Stages of a pipeline that write."""
 
+ELSEWHERE = WRITES | {"$lookup", "$graphLookup", "$unionWith"}
+"""Stages that name a collection, which may be given as one of another database."""
+
 _REFUSED = frozenset({13, 18, 8000})
 """Unauthorized, AuthenticationFailed, and AtlasError, by which Atlas tells of a wrong password."""
 _TOO_LATE = frozenset({50, 262})
@@ -132,6 +135,7 @@ class MongoProvider(SocketIOProviderClient):
             raise InvalidRequest("$changeStream has no end: aggregate gives whole answers")
         if WRITES & set(_keys(pipeline)):
             self._demand_writes()
+        self._demand_own_database(pipeline)
         async with self._asking(collection, pipeline) as (found, (stages,)):
             return await self._read(await found.aggregate(stages, batchSize=100), self._max_documents)
 
@@ -268,6 +272,17 @@ class MongoProvider(SocketIOProviderClient):
                 f'"{self.name}" may only read: `allow_writes: true` in its config allows writes'
             )
 
+    def _demand_own_database(self, pipeline: list[Item]) -> None:
+        for name, value in _pairs(pipeline):
+            if name not in ELSEWHERE or not isinstance(value, dict):
+                continue
+            for place in (value, value.get("into"), value.get("from")):
+                if isinstance(place, dict) and place.get("db", self._name) != self._name:
+                    raise InvalidRequest(
+                        f'{name} names the database "{place["db"]!s:.100}": this provider has '
+                        f'"{self._name}" alone'
+                    )
+
     def _where(self) -> str:
         """The servers, without who asks them."""
         return self._url.partition("://")[2].rpartition("@")[2].partition("/")[0].partition("?")[0]
@@ -302,11 +317,16 @@ class MongoProvider(SocketIOProviderClient):
 
 def _keys(value: Any) -> Iterator[str]:
     """Every key in a value, at any depth."""
+    return (key for key, _ in _pairs(value))
+
+
+def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key in a value with what it has, at any depth."""
     left = [value]
     while left:
         match left.pop():
             case dict() as mapping:
-                yield from mapping
+                yield from mapping.items()
                 left += mapping.values()
             case list() | tuple() as several:
                 left += several

@@ -114,6 +114,37 @@ async def test_nothing_is_written_unless_that_is_allowed(method: str, arguments:
     assert fake.asked == []
 
 
+ELSEWHERE = {"db": "other", "coll": "c"}
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        {"$out": ELSEWHERE},
+        {"$merge": {"into": ELSEWHERE}},
+        {"$lookup": {"from": ELSEWHERE, "as": "found"}},
+        {"$facet": {"a": [{"$unionWith": ELSEWHERE}]}},
+        {"$graphLookup": {"from": ELSEWHERE}},
+    ],
+)
+async def test_no_pipeline_reaches_another_database(stage: dict[str, Any]) -> None:
+    async with provided(allow_writes=True) as (fake, provider):
+        with pytest.raises(
+            InvalidRequest, match='names the database "other": this provider has "shop" alone'
+        ):
+            await provider.invoke("aggregate", collection="c", pipeline=[stage])
+
+    assert fake.asked == []
+
+
+async def test_a_field_may_be_called_db() -> None:
+    stages = [{"$match": {"db": "other"}}, {"$out": {"db": "shop", "coll": "c"}}]
+    async with provided(allow_writes=True) as (fake, provider):
+        await provider.invoke("aggregate", collection="c", pipeline=stages)
+
+    assert [asked["pipeline"] for asked in fake.asked] == [stages]
+
+
 @pytest.mark.parametrize(
     ("method", "arguments"),
     [
