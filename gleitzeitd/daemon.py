@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ import anyio
 import structlog
 
 from gleitzeit_extensions import places
-from gleitzeitd import premises
+from gleitzeitd import listening, premises
 from gleitzeitd.config.history import History
 from gleitzeitd.config.watch import watch_config
 from gleitzeitd.control.reload import Reload
@@ -33,11 +34,14 @@ from gleitzeitd.hub.access.tokens import Tokens, new_token
 from gleitzeitd.hub.registry import Facts
 from gleitzeitd.hub.server import Hub
 from gleitzeitd.launches import Launches
+from gleitzeitd.listening import ANEW, Kept
 from gleitzeitd.processes.callbacks import Callbacks
 from gleitzeitd.processes.containment.enclosure import enclosure
 from gleitzeitd.processes.containment.predecessor import clear_predecessor
 from gleitzeitd.processes.renewal import Renewal
 from gleitzeitd.processes.supervisor import Supervisor
+from gleitzeitd.service import Service
+from gleitzeitd.systemd import Manager
 
 log = structlog.get_logger("gleitzeitd")
 
@@ -49,11 +53,21 @@ AGAIN = 1.0
 class Daemon:
     """One daemon on one house."""
 
-    def __init__(self, house: House, control: str, *, search_here: bool = False) -> None:
-        """`control`: its control socket's path; `search_here`: the current directory may have classes."""
+    def __init__(
+        self,
+        house: House,
+        control: str,
+        *,
+        search_here: bool = False,
+        manager: Manager = Manager(),  # noqa: B008 - it is frozen
+        kept: Kept = ANEW,
+    ) -> None:
+        """`control`: its control socket's path; `search_here`: the current directory may have classes;
+        `manager`: whoever wants to be told how it is; `kept`: the sockets of its life before."""
         self.house = house
         self.control_path = control
         self.search_here = search_here
+        self._kept = kept
         self.token = new_token()
         self.about = About(os.path.abspath(house.path), control, (), 0.0)
         self.tokens = Tokens(self.token)
@@ -61,6 +75,7 @@ class Daemon:
         self.launches = Launches(house, control, self.hub.registry.expect, search_here=search_here)
         logs, slots = premises.logs_directory(), house.parallel_starts
         self.supervisor = Supervisor(house.specs, logs, self._callbacks(), slots)
+        self._service = Service(manager, self.supervisor, control)
         history = History(Path(places.state_directory(), "history"), self.about.config)
         self.reload = Reload(
             house, history, self.supervisor, self.hub.know, self._applied, lambda: self.renewal.look()
@@ -86,20 +101,23 @@ class Daemon:
             record = premises.record(self.control_path)
             clear_predecessor(record)
             self._enclosure = held.enter_context(enclosure(record, self.house.specs))
-            self._control = held.enter_context(premises.unix_socket(self.control_path, 0o660, group=True))
+            self._control = held.enter_context(self._unix(self.control_path, 0o660, group=True))
             self._keeper = self._named_tokens()
             tls = None if self.house.tls is None else premises.tls_context(self.house.tls)
             host = urlsplit(self.house.server_url).hostname or "localhost"
             self._terms = Terms(host, self.house.max_connections, tls)
-            tcp = premises.tcp_sockets(self.house.server_url)
-            for listening in tcp:
-                held.enter_context(listening)
-            unix = held.enter_context(premises.unix_socket(places.hub_socket(self.control_path), 0o666))
+            tcp = listening.tcp_sockets(self.house.server_url, self._kept)
+            for one in tcp:
+                held.enter_context(one)
+            unix = held.enter_context(self._unix(places.hub_socket(self.control_path), 0o666))
             held.enter_context(premises.token_file(self.control_path, self.token))
-            self.about.hub = tuple(_url(listening, "https" if tls else "http") for listening in tcp)
+            self.about.hub = tuple(_url(one, "https" if tls else "http") for one in tcp)
             self.launches.hub_url = self.about.hub[0]
             self._listening = [unix, *tcp]
             yield
+
+    def _unix(self, path: str, mode: int, group: bool = False) -> AbstractContextManager[socket.socket]:
+        return listening.unix_socket(path, mode, group, self._kept)
 
     def _named_tokens(self) -> Keeper:
         """Those that were made before, and who makes more. Raises OccupiedError."""
@@ -129,9 +147,12 @@ class Daemon:
             tasks.start_soon(self._keeper.run)
             await tasks.start(control.run, self._control)
             await tasks.start(self.supervisor.run, self._enclosure)
+            tasks.start_soon(_kept_up, self._service.feed_the_watchdog)
+            tasks.start_soon(_kept_up, self._service.report)
             await self._serve_until_shutdown()
             self.about.state = "stopping"
             log.info("daemon stops")
+            tasks.start_soon(self._service.take_time)
             # Who is being stopped already keeps the time that it has.
             self.supervisor.stop_all(hurries=False)
             await self.supervisor.until(self.supervisor.at_rest)
@@ -144,6 +165,7 @@ class Daemon:
             self.about.state = "running"
             hub = self.about.hub[0]
             log.info("daemon runs", config=self.about.config, control=self.control_path, hub=hub)
+            self._service.is_ready()
             if self.house.auto_start:
                 for name in self.supervisor.instances:
                     self.supervisor.tell(name, events.Start())
@@ -156,10 +178,12 @@ class Daemon:
 
     def _applied(self, plan: Plan) -> None:
         """What is wanted is that plan's house from now on."""
+        self._service.reloads()
         self.hub.registry.disable(plan.house.disabled)
         changed = plan.of(Action.ADDED, Action.RESTART)
         self._enclosure.enforce(step.spec for step in changed if step.spec is not None)
         self.renewal.look()
+        self._service.is_ready()
 
     def _source_changed(self, provider: str) -> None:
         log.info("source changed", name=provider)
@@ -234,8 +258,6 @@ async def _kept_up(run: Callable[[], Awaitable[None]]) -> None:
         await anyio.sleep(AGAIN)
 
 
-def _url(listening: socket.socket, scheme: str) -> str:
-    host, port = listening.getsockname()[:2]
-    return (
-        f"{scheme}://[{host}]:{port}" if listening.family == socket.AF_INET6 else f"{scheme}://{host}:{port}"
-    )
+def _url(bound: socket.socket, scheme: str) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"{scheme}://[{host}]:{port}" if bound.family == socket.AF_INET6 else f"{scheme}://{host}:{port}"

@@ -10,7 +10,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 if "rich" not in sys.modules:
@@ -27,6 +27,8 @@ MOST_LINES = 10_000
 LAST_MOMENT = 1.0
 """Seconds that the end of the daemon waits for its last lines to be read."""
 STDERR = 2
+PRIORITIES = {"debug": "<7>", "info": "<6>", "warning": "<4>", "error": "<3>", "critical": "<2>"}
+"""As sd-daemon(3) has them."""
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
 
 
@@ -41,14 +43,34 @@ def configure(*, for_people: bool) -> None:
             structlog.processors.add_log_level,
             stamp,
             structlog.processors.format_exc_info,
-            _sentence
-            if for_people
-            else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+            _told(for_people, _is_journal()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: stderr,
         cache_logger_on_first_use=True,
     )
+
+
+def _told(for_people: bool, for_journal: bool) -> Callable[[Any, str, MutableMapping[str, Any]], str]:
+    """An event as a line: with its priority before it, where the journal reads that and keeps the time."""
+    if for_people:
+        return _sentence
+    logfmt = structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
+    if not for_journal:
+        return logfmt
+    logfmt = structlog.processors.LogfmtRenderer(key_order=["event"])
+
+    def prioritised(logger: Any, name: str, event: MutableMapping[str, Any]) -> str:
+        event.pop("timestamp")
+        return f"{PRIORITIES[event.pop('level')]}{logfmt(logger, name, event)}"
+
+    return prioritised
+
+
+def _is_journal() -> bool:
+    """Whether stderr goes to the journal (systemd.exec(5): $JOURNAL_STREAM)."""
+    seen = os.fstat(STDERR)
+    return os.environ.get("JOURNAL_STREAM") == f"{seen.st_dev}:{seen.st_ino}"
 
 
 class _Foreign(logging.Handler):

@@ -47,8 +47,13 @@ def serve(config: str | None, socket: str | None, *, foreground: bool) -> int:
 
         from gleitzeitd import foreground as watched
         from gleitzeitd.daemon import Daemon
+        from gleitzeitd.listening import Kept
+        from gleitzeitd.systemd import Manager, handed_over
 
-        daemon = Daemon(house, _control_path(socket), search_here=foreground)
+        manager = Manager.of(os.environ)
+        kept = Kept(manager, handed_over(os.environ))
+        control = _control_path(socket)
+        daemon = Daemon(house, control, search_here=foreground, manager=manager, kept=kept)
         # What a start makes lasts to the end: no search for garbage has to go through it.
         gc.freeze()
         anyio.run(watched.run if foreground else Daemon.run, daemon)

@@ -1,4 +1,4 @@
-"""What a daemon holds while it runs: its directory, the lock on it, its sockets and the local token.
+"""What a daemon holds while it runs, beside its sockets: its directory, the lock on it and the local token.
 
 All are made with their final mode, and never through a link that somebody else may have laid.
 """
@@ -6,20 +6,16 @@ All are made with their final mode, and never through a link that somebody else 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import grp
 import hashlib
 import os
-import socket
 import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from gleitzeit_extensions import places
-from gleitzeit_extensions.protocol import BACKLOG
 from gleitzeitd.core.errors import ConfigError, OccupiedError
 from gleitzeitd.core.spec import Tls
 
@@ -30,12 +26,13 @@ def logs_directory() -> Path:
         path = Path(given.split(":")[0])
     else:
         path = Path("/var/log/gleitzeit") if os.geteuid() == 0 else Path(places.state_directory(), "logs")
-    _make_directory(str(path), 0o750)
+    make_directory(str(path), 0o750)
     return path
 
 
-def _make_directory(path: str, mode: int) -> None:
-    with _explained(f"cannot use the directory {path}"):
+def make_directory(path: str, mode: int) -> None:
+    """A directory that nobody else can change, made if need be. Raises OccupiedError."""
+    with explained(f"cannot use the directory {path}"):
         for parent in reversed(Path(path).parents):
             _make(str(parent), 0o755)
         _make(path, mode)
@@ -68,9 +65,9 @@ def lock(control: str) -> Iterator[None]:
     """Be the only daemon in the directory of this control socket. Raises OccupiedError."""
     run = os.path.dirname(control)
     # Children of other users must get to the hub's socket, which only root has; below /tmp nobody else need.
-    _make_directory(run, 0o711 if os.geteuid() == 0 else 0o700)
+    make_directory(run, 0o711 if os.geteuid() == 0 else 0o700)
     path = os.path.join(run, "lock")
-    with _explained(f"cannot lock {path}"):
+    with explained(f"cannot lock {path}"):
         descriptor = _open(path, os.O_RDWR, 0o600)
     with os.fdopen(descriptor, "r+") as file:
         try:
@@ -86,50 +83,8 @@ def lock(control: str) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def unix_socket(path: str, mode: int, group: bool = False) -> Iterator[socket.socket]:
-    """A listening socket at `path`; a dead one's is replaced. Hold the lock. Raises OccupiedError."""
-    if len(os.fsencode(path)) > places.LONGEST:
-        raise OccupiedError(f"the socket path {path} is longer than the {places.LONGEST} bytes Linux allows")
-    _make_directory(os.path.dirname(path), 0o711)
-    _clear(path)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o777 & ~mode)
-    try:
-        with _explained(f"cannot listen at {path}"):
-            listening.bind(path)
-    finally:
-        os.umask(before)
-    with listening:
-        if group:
-            _give_to_group(path)
-        listening.listen(BACKLOG)
-        try:
-            yield listening
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-
-
-def _clear(path: str) -> None:
-    """Remove what a dead daemon left at `path`."""
-    try:
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise OccupiedError(f"{path} is there and is not a socket: move it away")
-        places.connect(path, timeout=1).close()
-    except FileNotFoundError:
-        return
-    except ConnectionRefusedError:
-        os.unlink(path)
-    except OSError as exc:
-        raise OccupiedError(f"cannot tell who listens at {path}: {exc.strerror}") from exc
-    else:
-        raise OccupiedError(
-            f"another program listens at {path}: stop it, or choose another place with --socket"
-        )
-
-
-def _give_to_group(path: str) -> None:
+def give_to_group(path: str) -> None:
+    """To those who may operate the daemon, where there is such a group and we may."""
     with contextlib.suppress(KeyError, PermissionError):
         os.chown(path, -1, grp.getgrnam(places.GROUP).gr_gid, follow_symlinks=False)
 
@@ -139,12 +94,12 @@ def token_file(control: str, token: str) -> Iterator[None]:
     """The local token, where programs of this user and of the group find it."""
     path = places.token_file(control)
     draft = f"{path}.{os.getpid()}"
-    with _explained(f"cannot write {path}"):
+    with explained(f"cannot write {path}"):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(draft)
         with open(_open(draft, os.O_WRONLY | os.O_EXCL, 0o640), "w") as file:
             file.write(token + "\n")
-        _give_to_group(draft)
+        give_to_group(draft)
         os.rename(draft, path)
     try:
         yield
@@ -157,9 +112,9 @@ def tokens_file(control: str) -> Path:
     """Where named tokens are kept, apart for each control socket: a daemon knows nothing of what another one
     of its user writes. The directory is made if need be. Raises OccupiedError."""
     state = places.state_directory()
-    _make_directory(state, 0o750)
+    make_directory(state, 0o750)
     directory = os.path.join(state, "tokens")
-    _make_directory(directory, 0o700)
+    make_directory(directory, 0o700)
     name = hashlib.sha256(os.fsencode(os.path.abspath(control))).hexdigest()[:16]
     return Path(directory, f"{name}.json")
 
@@ -213,68 +168,9 @@ def _unusable(tls: Tls, exc: OSError) -> str:
     return f"global.hub.tls: {what} ({exc.strerror or exc})"
 
 
-def tcp_sockets(url: str) -> list[socket.socket]:
-    """Sockets that listen where `url` says; `localhost` means both loopbacks. Raises OccupiedError."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "localhost", parts.port
-    if port is None:
-        port = 443 if parts.scheme == "https" else 80
-    hosts = ("127.0.0.1", "::1") if host == "localhost" else (host,)
-    found: list[socket.socket] = []
-    for address in hosts:
-        try:
-            found.append(_listen(address, port))
-        except OSError as exc:
-            if found and exc.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                continue  # No IPv6 on this machine.
-            for listening in found:
-                listening.close()
-            raise OccupiedError(_occupied(url, address, port, exc)) from exc
-        port = found[0].getsockname()[1]
-    return found
-
-
-def _listen(address: str, port: int) -> socket.socket:
-    family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
-    listening = socket.socket(family, kind, protocol)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listening.bind(place)
-        listening.listen(BACKLOG)
-    except BaseException:
-        listening.close()
-        raise
-    return listening
-
-
-def _occupied(url: str, address: str, port: int, exc: OSError) -> str:
-    if exc.errno != errno.EADDRINUSE:
-        return f"cannot listen at {url} ({address}, port {port}): {exc.strerror or exc}"
-    holder = _holder(port)
-    by = f" by {holder}" if holder else ""
-    return f"cannot listen at {url}: port {port} is in use{by}: stop that, or set global.default_server_url"
-
-
-def _holder(port: int) -> str:
-    """Who listens at a TCP port, as far as this user may know."""
-    import psutil  # Needed in this one case only.
-
-    with contextlib.suppress(psutil.Error, OSError):
-        for connection in psutil.net_connections("tcp"):
-            if (
-                connection.status == psutil.CONN_LISTEN
-                and connection.laddr
-                and connection.laddr.port == port
-                and connection.pid
-            ):
-                return f"pid {connection.pid} ({psutil.Process(connection.pid).name()})"
-    return ""
-
-
 @contextlib.contextmanager
-def _explained(what: str) -> Iterator[None]:
+def explained(what: str) -> Iterator[None]:
+    """What the system refuses is an OccupiedError."""
     try:
         yield
     except OSError as exc:

@@ -48,8 +48,10 @@ WIRE = "gleitzeitd.hub.wire"
 PROCESSES = ("gleitzeitd.processes", LOGS, CHECKS, CONTAINMENT)
 WINGS = ("gleitzeitd.config", *PROCESSES, "gleitzeitd.hub", ACCESS, WIRE)
 CONTROL = "gleitzeitd.control"
-LOGGING, PREMISES = "gleitzeitd.logging", "gleitzeitd.premises"
-EVERY_PART = (CORE, *WINGS, ENVIRONMENT, CONTROL, LOGGING, PREMISES, PROTOCOL, PLACES, VERSION)
+LOGGING, PREMISES, LISTENING = "gleitzeitd.logging", "gleitzeitd.premises", "gleitzeitd.listening"
+SYSTEMD, VIGIL, SERVICE = "gleitzeitd.systemd", "gleitzeitd.vigil", "gleitzeitd.service"
+HALLS = (LOGGING, PREMISES, LISTENING, SYSTEMD, SERVICE)
+EVERY_PART = (CORE, *WINGS, ENVIRONMENT, CONTROL, *HALLS, PROTOCOL, PLACES, VERSION)
 LOOPS = ("anyio", "asyncio", "concurrent", "multiprocessing", "sched", "threading", "trio")
 THE_WORLD = ("os", "select", "selectors", "shutil", "socket", "subprocess", "tempfile", "time")
 
@@ -62,6 +64,11 @@ HOUSE = {
     "gleitzeitd.launches": Room(knows=EVERY_PART),
     "gleitzeitd.logging": Room(),
     "gleitzeitd.premises": Room(knows=(CORE, PLACES, PROTOCOL)),
+    LISTENING: Room(knows=(CORE, PREMISES, SYSTEMD, PLACES, PROTOCOL)),
+    # The manager that started us, and what it is told: nothing of this is known to what does the work.
+    SYSTEMD: Room(),
+    VIGIL: Room(knows=(SYSTEMD,)),
+    SERVICE: Room(knows=(SYSTEMD, VIGIL, "gleitzeitd.processes", LOGS)),
     "gleitzeitd.control": Room(knows=(CORE, *WINGS, PROTOCOL, PLACES, VERSION)),
     "gleitzeitd.hub": Room(knows=(CORE, PROTOCOL, ACCESS, WIRE)),
     # Who is let in is decided without a look at any call, and packets are the same whoever sends them.

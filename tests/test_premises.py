@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from gleitzeit_extensions import places
-from gleitzeitd import premises
+from gleitzeitd import listening, premises
 from gleitzeitd.core.errors import OccupiedError
 
 NOBODY = 65534
@@ -155,8 +155,8 @@ def test_everything_has_its_mode_whatever_the_umask(control: str, tmp_path: Path
     run, hub = tmp_path / "run", tmp_path / "run" / "hub" / "hub.sock"
     with (
         premises.lock(control),
-        premises.unix_socket(control, 0o660, group=True),
-        premises.unix_socket(str(hub), 0o666),
+        listening.unix_socket(control, 0o660, group=True),
+        listening.unix_socket(str(hub), 0o666),
         premises.token_file(control, "secret"),
     ):
         assert {str(path.relative_to(run)): mode(path) for path in (run, *run.rglob("*"))} == {
@@ -205,8 +205,8 @@ def test_the_group_may_use_the_control_socket_and_read_the_token(
     hub = str(tmp_path / "run" / "hub" / "hub.sock")
     with (
         premises.lock(control),
-        premises.unix_socket(control, 0o660, group=True),
-        premises.unix_socket(hub, 0o666),
+        listening.unix_socket(control, 0o660, group=True),
+        listening.unix_socket(hub, 0o666),
         premises.token_file(control, "secret"),
     ):
         groups = {path: os.stat(path).st_gid for path in (control, str(tmp_path / "run" / "token"), hub)}
@@ -218,9 +218,9 @@ def test_the_group_may_use_the_control_socket_and_read_the_token(
 
 
 def test_a_socket_is_there_while_it_is_held(control: str) -> None:
-    with premises.unix_socket(control, 0o660) as listening:
+    with listening.unix_socket(control, 0o660) as made:
         assert is_listening(control)
-        assert not listening.get_inheritable()
+        assert not made.get_inheritable()
 
     assert not os.path.exists(control)
 
@@ -232,7 +232,7 @@ def test_the_socket_of_a_dead_daemon_is_replaced(control: str, tmp_path: Path) -
         dead.listen()
     assert os.path.exists(control)
 
-    with premises.unix_socket(control, 0o660):
+    with listening.unix_socket(control, 0o660):
         assert is_listening(control)
 
 
@@ -241,7 +241,7 @@ def test_a_socket_that_another_program_listens_at_is_left_to_it(control: str, tm
     with socket.socket(socket.AF_UNIX) as alive:
         alive.bind(control)
         alive.listen()
-        with refused() as said, premises.unix_socket(control, 0o660):
+        with refused() as said, listening.unix_socket(control, 0o660):
             pass
 
         assert said == [
@@ -261,7 +261,7 @@ def test_a_socket_that_may_be_alive_is_left(control: str, tmp_path: Path, kind: 
             alive.listen(0)
             # One waits to be let in, and no other has room to.
             held.enter_context(places.connect(control, timeout=0))
-        with refused() as said, premises.unix_socket(control, 0o660):
+        with refused() as said, listening.unix_socket(control, 0o660):
             pass
 
         assert said[0].startswith(f"cannot tell who listens at {control}: ")
@@ -280,7 +280,7 @@ def test_what_is_no_socket_is_left_in_its_place(control: str, tmp_path: Path, ki
         case "link":
             os.symlink("elsewhere", control)
     before = os.lstat(control)
-    with refused() as said, premises.unix_socket(control, 0o660):
+    with refused() as said, listening.unix_socket(control, 0o660):
         pass
 
     assert said == [f"{control} is there and is not a socket: move it away"]
@@ -291,10 +291,10 @@ def test_a_path_may_be_as_long_as_linux_allows_and_no_longer(tmp_path: Path) -> 
     fill = places.LONGEST - len(os.fsencode(tmp_path)) - 1
     assert fill > 0, "pytest's own directory is too deep for a socket"
     longest = str(tmp_path / ("x" * fill))
-    with premises.unix_socket(longest, 0o660):
+    with listening.unix_socket(longest, 0o660):
         assert is_listening(longest)
 
-    with refused() as said, premises.unix_socket(f"{longest}y", 0o660):
+    with refused() as said, listening.unix_socket(f"{longest}y", 0o660):
         pass
     assert said == [f"the socket path {longest}y is longer than the 107 bytes Linux allows"]
 
@@ -335,9 +335,9 @@ def test_a_token_that_cannot_be_written_is_explained(control: str, tmp_path: Pat
 
 
 @contextlib.contextmanager
-def listening(url: str) -> Iterator[list[socket.socket]]:
+def bound(url: str) -> Iterator[list[socket.socket]]:
     with contextlib.ExitStack() as held:
-        yield [held.enter_context(one) for one in premises.tcp_sockets(url)]
+        yield [held.enter_context(one) for one in listening.tcp_sockets(url)]
 
 
 def can_listen(host: str, port: int) -> bool:
@@ -353,7 +353,7 @@ needs_ipv6 = pytest.mark.skipif(not can_listen("::1", 0), reason="there is no IP
 
 @needs_ipv6
 def test_localhost_means_both_loopbacks_and_one_port() -> None:
-    with listening("http://localhost:0") as sockets:
+    with bound("http://localhost:0") as sockets:
         first, second = (one.getsockname()[:2] for one in sockets)
 
     assert (first[0], second[0]) == ("127.0.0.1", "::1")
@@ -369,15 +369,15 @@ def test_localhost_means_both_loopbacks_and_one_port() -> None:
     ],
 )
 def test_an_address_means_itself(url: str, host: str) -> None:
-    with listening(url) as sockets:
+    with bound(url) as sockets:
         assert [one.getsockname()[0] for one in sockets] == [host]
 
 
 def test_a_port_in_use_names_who_has_it() -> None:
-    with listening("http://127.0.0.1:0") as (held,):
+    with bound("http://127.0.0.1:0") as (held,):
         port = held.getsockname()[1]
         with refused() as said:
-            premises.tcp_sockets(f"http://127.0.0.1:{port}")
+            listening.tcp_sockets(f"http://127.0.0.1:{port}")
 
     assert said == [
         f"cannot listen at http://127.0.0.1:{port}: port {port} is in use by "
@@ -387,10 +387,10 @@ def test_a_port_in_use_names_who_has_it() -> None:
 
 @needs_ipv6
 def test_half_of_localhost_is_not_enough_and_is_given_back() -> None:
-    with listening("http://[::1]:0") as (held,):
+    with bound("http://[::1]:0") as (held,):
         port = held.getsockname()[1]
         with refused() as said:
-            premises.tcp_sockets(f"http://localhost:{port}")
+            listening.tcp_sockets(f"http://localhost:{port}")
 
         assert f"port {port} is in use by pid {os.getpid()}" in said[0]
         assert can_listen("127.0.0.1", port)
@@ -398,7 +398,7 @@ def test_half_of_localhost_is_not_enough_and_is_given_back() -> None:
 
 def test_an_address_that_is_not_ours_is_explained() -> None:
     with refused() as said:
-        premises.tcp_sockets("http://192.0.2.1:8000")
+        listening.tcp_sockets("http://192.0.2.1:8000")
 
     assert said == [
         "cannot listen at http://192.0.2.1:8000 (192.0.2.1, port 8000): Cannot assign requested address"
@@ -406,7 +406,7 @@ def test_an_address_that_is_not_ours_is_explained() -> None:
 
 
 def test_a_port_is_free_again_at_once() -> None:
-    with listening("http://127.0.0.1:0") as (held,):
+    with bound("http://127.0.0.1:0") as (held,):
         port = held.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)) as caller:
             accepted, _ = held.accept()
@@ -414,5 +414,5 @@ def test_a_port_is_free_again_at_once() -> None:
             accepted.close()
             assert caller.recv(1) == b""
 
-    with listening(f"http://127.0.0.1:{port}"):
+    with bound(f"http://127.0.0.1:{port}"):
         pass

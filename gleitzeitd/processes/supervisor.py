@@ -108,6 +108,12 @@ class Supervisor:
         while not true():
             await self._change.wait()
 
+    async def turn(self) -> None:
+        """Wait until the loop has gone round once more."""
+        change = self._change
+        self._news.set()
+        await change.wait()
+
     def of(self, provider: str) -> list[Instance]:
         """A provider's instances; none when this daemon does not run it."""
         return self._fleet.of(provider)

@@ -52,6 +52,10 @@ class Worker:
             if self._thread.ident is None:
                 self._thread.start()
 
+    @property
+    def is_there(self) -> bool:
+        return self._thread.ident is None or self._thread.is_alive()
+
     def _run(self) -> None:
         if self._nice:
             with contextlib.suppress(OSError):
@@ -80,6 +84,11 @@ class Writer:
         """Have the threads before they are scarce: children that need many may leave none for us."""
         self._writing.begin()
         self._packing.begin()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a thread that writes, or nothing was to be written yet."""
+        return self._writing.is_there
 
     def sink(self, instance: str, path: str, logs: Logs) -> Sink:
         def wake() -> bool:

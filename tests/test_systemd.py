@@ -1,0 +1,201 @@
+"""What systemd is told, and what it hands over: at a socket like its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from gleitzeitd import listening, vigil
+from gleitzeitd.listening import Kept
+from gleitzeitd.systemd import Manager, handed_over
+
+pytestmark = pytest.mark.anyio
+
+
+class Told:
+    """The manager's end of the socket."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._line.settimeout(5)
+        self._line.bind(f"\0{address[1:]}" if address.startswith("@") else address)
+
+    def next(self) -> tuple[list[str], list[int]]:
+        data, descriptors, _, _ = socket.recv_fds(self._line, 4096, 8)
+        return data.decode().split("\n"), descriptors
+
+    def all(self) -> list[tuple[list[str], list[int]]]:
+        """What has come until now."""
+        self._line.setblocking(False)
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                found.append(self.next())
+        return found
+
+    def close(self) -> None:
+        self._line.close()
+
+
+@pytest.fixture(params=["file", "abstract"])
+def told(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Told]:
+    made = Told(str(tmp_path / "notify") if request.param == "file" else f"@gleitzeit-{os.getpid()}")
+    yield made
+    made.close()
+
+
+def test_the_manager_is_told_in_its_words(told: Told) -> None:
+    manager = Manager(told.address)
+    manager.ready("2  RUNNING\n")
+    manager.reloading()
+    manager.extend(1.5)
+    manager.lives()
+
+    assert told.next() == (["READY=1", "STATUS=2 RUNNING"], [])
+    (reloading, when), _ = told.next()
+    assert (reloading, when.partition("=")[0]) == ("RELOADING=1", "MONOTONIC_USEC")
+    assert told.next() == (["EXTEND_TIMEOUT_USEC=1500000"], [])
+    assert told.next() == (["WATCHDOG=1"], [])
+
+
+def test_who_has_no_manager_tells_nobody_and_one_that_is_gone_harms_nobody(tmp_path: Path) -> None:
+    Manager().stopping()
+    Manager(str(tmp_path / "gone")).stopping()
+
+
+def test_children_have_another_manager() -> None:
+    environment = {"NOTIFY_SOCKET": "/run/x", "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": str(os.getpid())}
+    manager = Manager.of(environment)
+
+    assert manager == Manager("/run/x", 3.0)
+    assert environment == {}
+
+
+@pytest.mark.parametrize(("microseconds", "pid"), [("3000000", "1"), ("", ""), ("soon", "")])
+def test_a_watchdog_that_is_not_ours_is_not_fed(microseconds: str, pid: str) -> None:
+    assert Manager.of({"WATCHDOG_USEC": microseconds, "WATCHDOG_PID": pid}).watchdog == 0.0
+
+
+def test_what_is_kept_is_handed_over_and_listens(told: Told, tmp_path: Path) -> None:
+    path = str(tmp_path / "run" / "a.sock")
+    with listening.unix_socket(path, 0o660, kept=Kept(Manager(told.address), {})):
+        words, (kept,) = told.next()
+    assert words == ["FDSTORE=1", "FDNAME=a.sock"]
+    assert stat.S_ISSOCK(os.stat(path).st_mode)  # its path stays with it
+    waiting = socket.socket(socket.AF_UNIX)
+    waiting.connect(path)  # nobody is there, and nobody is refused
+
+    again = Kept(Manager(told.address), {"a.sock": [socket.socket(fileno=kept)]})
+    with waiting, listening.unix_socket(path, 0o660, kept=again) as made:
+        made.settimeout(5)
+        accepted, _ = made.accept()
+        accepted.close()
+
+
+def test_what_listens_elsewhere_is_given_back(told: Told) -> None:
+    old = socket.create_server(("127.0.0.1", 0))
+    kept = Kept(Manager(told.address), {"tcp": [old]})
+    (made,) = listening.tcp_sockets("http://127.0.0.1:0", kept)
+    with made:
+        assert old.fileno() == -1
+        assert told.next()[0] == ["FDSTOREREMOVE=1", "FDNAME=tcp"]
+        words, (barrier,) = told.next()
+        os.close(barrier)
+        assert words == ["BARRIER=1"]
+        words, descriptors = told.next()
+        assert words == ["FDSTORE=1", "FDNAME=tcp"]
+        (stored,) = descriptors
+        os.close(stored)
+
+
+def test_what_listens_where_it_should_is_taken(told: Told) -> None:
+    old = socket.create_server(("127.0.0.1", 0))
+    port = old.getsockname()[1]
+    (made,) = listening.tcp_sockets(f"http://127.0.0.1:{port}", Kept(Manager(told.address), {"tcp": [old]}))
+    with made:
+        assert made is old
+
+
+def test_a_path_that_is_gone_is_bound_anew(told: Told, tmp_path: Path) -> None:
+    old = socket.socket(socket.AF_UNIX)
+    path = str(tmp_path / "run" / "a.sock")
+    os.mkdir(tmp_path / "run")
+    old.bind(path)
+    old.listen()
+    os.unlink(path)
+    with listening.unix_socket(path, 0o600, kept=Kept(Manager(told.address), {"a.sock": [old]})) as made:
+        assert made is not old
+        assert stat.S_ISSOCK(os.stat(path).st_mode)
+
+
+def test_descriptors_of_another_process_are_left_alone() -> None:
+    environment = {"LISTEN_FDS": "2", "LISTEN_PID": "1", "LISTEN_FDNAMES": "a:b"}
+    assert handed_over(environment) == {}
+    assert environment == {}
+
+
+async def test_the_watchdog_is_fed_while_every_part_gives_a_sign(told: Told) -> None:
+    asked_again = anyio.Event()
+    asked = 0
+
+    async def sign() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 4:
+            asked_again.set()
+        if asked >= 3:
+            await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(vigil.keep, Manager(told.address, 0.2), {"part": sign})
+        with anyio.fail_after(10):
+            await asked_again.wait()
+        tasks.cancel_scope.cancel()
+
+    assert [words for words, _ in told.all()] == [["WATCHDOG=1"], ["WATCHDOG=1"]]
+
+
+def dead_child() -> int:
+    """One that nobody has reaped."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return pid
+
+
+def reap(pid: int) -> None:
+    os.waitpid(pid, 0)
+
+
+async def test_a_child_that_nobody_reaps_is_a_part_without_a_sign() -> None:
+
+    pid = dead_child()
+    with anyio.move_on_after(0.2) as scope:
+        await vigil.the_dead_are_reaped()
+    assert scope.cancelled_caught
+
+    reap(pid)
+    with anyio.fail_after(5):
+        await vigil.the_dead_are_reaped()
+
+
+async def test_a_control_socket_that_does_not_answer_gives_no_sign(tmp_path: Path) -> None:
+
+    path = str(tmp_path / "c.sock")
+    with pytest.raises(OSError, match="No such file"):
+        await vigil.answers(path)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    with listener, anyio.move_on_after(0.2) as scope:
+        await vigil.answers(path)
+    assert scope.cancelled_caught
