@@ -6,7 +6,7 @@ packages := gleitzeitd gleitzeitctl gleitzeit_extensions providers
 javascript := tests/protocol/node_modules/.package-lock.json
 mcp_servers := tests/services/node_modules/.package-lock.json
 
-.PHONY: help install run test test-services stress check format docs bench pin clean
+.PHONY: help install run test test-services stress check format docs dist bench pin clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,13 @@ build/services/installed: tests/services/requirements.txt
 	@build/services/bin/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+# What a user installs, in an environment of Debian's own Python: the tests run it as a service of a real systemd.
+build/debian/installed: pyproject.toml
+	@echo "setting up build/debian"
+	@PYTHON=/usr/bin/python3 tools/venv build/debian
+	@build/debian/bin/python -m pip install --quiet --no-input --disable-pip-version-check .
+	@touch $@
+
 run: .venv/installed ## run the daemon on etc/providers.yaml until Ctrl-C
 	@$(py) tools/foreground.py $(py) -m gleitzeitctl serve --provider-config etc/providers.yaml
 
@@ -50,8 +57,11 @@ test test-services stress: export PYTHONDONTWRITEBYTECODE =
 test: install ## run the tests; ARGS="-k crash" picks some
 	SSL_CERT_FILE="$(CURDIR)/tests/authority.pem" SSL_CERT_DIR=/dev/null $(py) -m pytest -n 4 $(ARGS)
 
-test-services: install build/services/installed $(mcp_servers) ## the providers against real servers, which it installs
+test-services: install dist build/services/installed $(mcp_servers) ## with real servers and a real systemd, which it installs
 	@tools/servers
+	@$(MAKE) --no-print-directory build/debian/installed
+	@build/debian/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps --force-reinstall \
+		dist/*.whl
 	$(py) -m pytest tests/services $(ARGS)
 
 stress: install ## the long storms; ARGS="--share 0.05" shortens the longest
@@ -69,6 +79,10 @@ format: install ## format the code and mend what the linter can mend
 
 docs: install ## print into the docs what the code knows
 	$(py) -m tools.print_docs
+
+dist: install ## build sdist and wheel into dist/; the same sources give the same bytes
+	@rm -rf dist
+	@$(py) -m hatchling build -d dist
 
 bench: install ## compare with peers; ARGS picks
 	$(py) benchmarks/run.py $(ARGS)

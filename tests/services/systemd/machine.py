@@ -30,7 +30,9 @@ def lacking() -> str:
     systems = Path("/proc/filesystems").read_text()
     if missing := [name for name in ("overlay", "cgroup2") if f"\t{name}\n" not in systems]:
         return f"this kernel has no {missing[0]}"
-    tried = subprocess.run(["unshare", *NAMESPACES, "--fork", "mount", "--make-rprivate", "/"], capture_output=True)
+    tried = subprocess.run(
+        ["unshare", *NAMESPACES, "--fork", "mount", "--make-rprivate", "/"], capture_output=True
+    )
     return tried.stderr.decode().strip() if tried.returncode else ""
 
 
@@ -41,10 +43,10 @@ class Machine:
         self._group, self._process = group, process
 
     def run(self, *words: str, check: bool = True, text: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a command in there, as its root. Raises AssertionError when it fails, unless `check` is false."""
+        """Run a command in there, as its root. Raises AssertionError when it fails and `check` is true."""
+        entering = ["nsenter", "-t", str(self._leader()), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w"]
         done = subprocess.run(
-            ["sh", "-c", 'echo $$ >"$1"; shift; exec "$@"', "sh", str(self._group / "tests" / "cgroup.procs")]
-            + ["nsenter", "-t", str(self._leader()), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", *words],
+            [*_in_group(self._group / "tests"), *entering, "--", *words],
             input=text,
             capture_output=True,
             text=True,
@@ -77,7 +79,8 @@ class Machine:
             with contextlib.suppress(OSError, IndexError, subprocess.TimeoutExpired):
                 # systemd lets no process be in a cgroup that has others below it
                 (self._group / "tests").mkdir(exist_ok=True)
-                if self.run("systemctl", "is-system-running", check=False).stdout.strip() in ("running", "degraded"):
+                state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
+                if state in ("running", "degraded"):
                     return
             assert time.monotonic() < deadline, "it has not booted in time"
             time.sleep(0.05)
@@ -100,11 +103,12 @@ def machine(directory: Path) -> Iterator[Machine]:
     (directory / "shared").mkdir(parents=True)
     group = _cgroups() / f"gleitzeit-tests-{os.getpid()}"
     group.mkdir()
-    # it has to be in its cgroup first, so that this is the root of its namespace
+    becoming = ["unshare", *NAMESPACES, "--fork", "--kill-child", "sh", str(SCRIPT), str(directory)]
     process = subprocess.Popen(
-        ["sh", "-c", 'echo $$ >"$1"; shift; exec "$@"', "sh", str(group / "cgroup.procs"), "unshare", *NAMESPACES]
-        + ["--fork", "--kill-child", "sh", str(SCRIPT), str(directory)],
+        # in its cgroup before it has a namespace of them, so that this is the root of it
+        [*_in_group(group), *becoming],
         stdin=subprocess.DEVNULL,
+        stderr=(directory / "boot.log").open("w"),
     )
     made = Machine(directory, group, process)
     try:
@@ -112,6 +116,11 @@ def machine(directory: Path) -> Iterator[Machine]:
         yield made
     finally:
         made.end()
+
+
+def _in_group(group: Path) -> list[str]:
+    """What runs the words that follow in that cgroup."""
+    return ["sh", "-c", 'echo $$ >"$1"; shift; exec "$@"', "sh", str(group / "cgroup.procs")]
 
 
 def _cgroups() -> Path:

@@ -55,5 +55,7 @@ cd "$root"
 mkdir -p outside
 pivot_root . outside
 umount -l /outside
+# credentials are mounted in one namespace and have to be seen in the others
+mount --make-rshared /
 exec env -i container=gleitzeit-tests PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
     /lib/systemd/systemd --system --log-target=journal --show-status=no </dev/null >/dev/null 2>&1

@@ -1,0 +1,261 @@
+"""The unit under a real systemd: from its start to its end, and what goes wrong in between."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.services.systemd.machine import Machine, lacking, machine
+
+ROOT = Path(__file__).resolve().parents[3]
+BUILT = ROOT / "build" / "debian"
+"""The wheel in an environment of Debian's Python: `make test-services` makes it."""
+PLACE = "/opt/gleitzeit"
+CONFIG = "/etc/gleitzeit/providers.yaml"
+SOCKET = "/run/gleitzeit/gleitzeitd.sock"
+
+ESCAPES = "setsid sh -c 'echo $$ > /var/lib/gleitzeit/escaped; exec sleep 1000' & exec sleep 1000"
+PROVIDERS = {
+    "calculator": {"type": "tool", "class": "providers.calculator_provider.CalculatorProvider"},
+    "escaping": {"command": ["sh", "-c", ESCAPES]},
+    "keyed": {
+        "command": ["sh", "-c", 'printf %s "$KEY" | sha256sum; exec sleep 1000'],
+        "env": {"KEY": "${cred:openai}"},
+    },
+    "stubborn": {"command": ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"], "stop": {"timeout": 1}},
+}
+KEY = "sk-never-seen"
+DROP_IN = """
+[Service]
+LoadCredential=openai:/etc/gleitzeit/openai.key
+WatchdogSec=3
+TimeoutAbortSec=1
+"""
+
+HAMMER = f"""
+import socket, sys
+asked = refused = 0
+while True:
+    for family, place in ((socket.AF_INET, ("127.0.0.1", 8000)), (socket.AF_UNIX, "{SOCKET}")):
+        line = socket.socket(family)
+        line.settimeout(30)
+        try:
+            line.connect(place)
+        except OSError as exc:
+            print("refused", place, exc, flush=True)
+            sys.exit(1)
+        line.sendall(b"GET /livez HTTP/1.0\\r\\n\\r\\n")
+        try:
+            asked += b" 200 " in line.recv(1000)
+        except ConnectionError:
+            pass
+        line.close()
+    if asked in (1, 2):
+        print("asks", flush=True)
+    try:
+        open("/tmp/enough")
+    except OSError:
+        continue
+    print("never refused, answered", asked)
+    break
+"""
+
+
+@pytest.fixture(scope="module")
+def m(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    if why := lacking():
+        pytest.skip(f"no machine with a systemd of its own: {why}")
+    # /tmp is another in there
+    place = Path("/var/lib", f"gleitzeit-{tmp_path_factory.getbasetemp().parent.name}")
+    shutil.rmtree(place, ignore_errors=True)
+    try:
+        with machine(place) as made:
+            install(made)
+            yield made
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def install(m: Machine) -> None:
+    m.run("rm", "-rf", "/var/lib/gleitzeit", "/var/log/gleitzeit")
+    m.run("mkdir", "-p", PLACE)
+    m.run("mount", "--bind", str(BUILT), PLACE)
+    unit = (ROOT / "systemd" / "gleitzeitd.service").read_text().replace("/usr/bin/", f"{PLACE}/bin/")
+    m.write("/etc/systemd/system/gleitzeitd.service", unit)
+    m.write("/etc/systemd/system/gleitzeitd.service.d/test.conf", DROP_IN)
+    m.write("/etc/sysusers.d/gleitzeit.conf", (ROOT / "systemd" / "gleitzeit.sysusers.conf").read_text())
+    m.write("/etc/gleitzeit/openai.key", f"{KEY}\n", 0o600)
+    m.run("systemd-sysusers")
+    configure(m, PROVIDERS)
+    m.run("systemctl", "daemon-reload")
+
+
+def configure(m: Machine, providers: dict[str, Any]) -> None:
+    m.write(CONFIG, json.dumps({"providers": providers}))
+
+
+@pytest.fixture
+def service(m: Machine) -> Iterator[Machine]:
+    """The service runs, with every provider."""
+    configure(m, PROVIDERS)
+    try:
+        m.run("systemctl", "start", "gleitzeitd")
+        ctl(m, "start", "all", "--timeout", "30")
+        yield m
+    finally:
+        m.run("systemctl", "stop", "gleitzeitd")
+        m.run("systemctl", "reset-failed", "gleitzeitd", check=False)
+
+
+def ctl(m: Machine, *words: str, check: bool = True) -> str:
+    done = m.run(f"{PLACE}/bin/gleitzeitctl", *words, check=check)
+    return done.stdout + done.stderr
+
+
+def shown(m: Machine, *properties: str) -> dict[str, str]:
+    printed = m.run("systemctl", "show", "gleitzeitd", "-p", ",".join(properties)).stdout
+    return dict(line.partition("=")[::2] for line in printed.splitlines())
+
+
+def pids(m: Machine) -> list[int]:
+    """Of all that is in the service."""
+    command = "cat $(find /sys/fs/cgroup/system.slice/gleitzeitd.service -name cgroup.procs)"
+    return sorted(map(int, m.run("sh", "-c", command, check=False).stdout.split()))
+
+
+def journal(m: Machine, *words: str) -> str:
+    return m.run("journalctl", "-u", "gleitzeitd", "-o", "cat", "--no-pager", *words).stdout
+
+
+def test_nothing_is_wrong_with_the_unit(m: Machine) -> None:
+    verified = m.run("systemd-analyze", "verify", "gleitzeitd.service")
+    assert verified.stdout + verified.stderr == ""
+
+    report = m.run("systemd-analyze", "security", "--no-pager", "gleitzeitd.service").stdout
+    exposure = float(report.splitlines()[-1].partition(": ")[2].split()[0])
+    assert exposure <= 2.0
+
+
+def test_a_start_comes_back_when_it_is_ready_and_status_tells_of_the_providers(service: Machine) -> None:
+    assert shown(service, "ActiveState", "SubState") == {"ActiveState": "active", "SubState": "running"}
+    service.until("systemctl", "status", "gleitzeitd", says='Status: "4 RUNNING"')
+    assert '"result": 3' in ctl(
+        service, "providers", "invoke", "calculator", "add", "--args", '{"a": 1, "b": 2}'
+    )
+
+
+def test_the_daemon_is_not_root_and_has_no_way_to_be(service: Machine) -> None:
+    pid = shown(service, "MainPID")["MainPID"]
+    status = service.run("cat", f"/proc/{pid}/status").stdout
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    user = service.run("id", "-u", "gleitzeit").stdout.strip()
+    assert set(fields["Uid"].split()) == {user}
+    assert {fields[name] for name in ("CapEff", "CapPrm", "CapBnd")} == {"0" * 16}
+    assert fields["NoNewPrivs"] == "1"
+
+
+def test_a_reload_fails_when_the_file_is_refused(service: Machine) -> None:
+    configure(service, {**PROVIDERS, "more": {"command": ["sleep", "1000"]}})
+    service.run("systemctl", "reload", "gleitzeitd")
+    assert "RUNNING" in ctl(service, "status", "more")
+
+    service.write(CONFIG, "providers: [")
+    refused = service.run("systemctl", "reload", "gleitzeitd", check=False)
+    assert refused.returncode != 0
+    assert "RUNNING" in ctl(service, "status", "more")
+    assert shown(service, "ActiveState")["ActiveState"] == "active"
+
+
+def test_an_unusable_config_is_not_tried_again(m: Machine) -> None:
+    m.write(CONFIG, "providers: [")
+    started = m.run("systemctl", "start", "gleitzeitd", check=False)
+    assert started.returncode != 0
+    m.until("systemctl", "show", "gleitzeitd", "-p", "ActiveState", says="failed")
+    assert shown(m, "NRestarts", "ExecMainStatus") == {"NRestarts": "0", "ExecMainStatus": "2"}
+    assert f"{CONFIG}:1:" in journal(m, "-n", "20")
+
+
+def test_a_daemon_that_hangs_is_killed_by_the_watchdog_and_nothing_of_it_stays(service: Machine) -> None:
+    before = pids(service)
+    service.run("kill", "-STOP", shown(service, "MainPID")["MainPID"])
+    service.until("systemctl", "show", "gleitzeitd", "-p", "NRestarts", says="NRestarts=1")
+    service.until("systemctl", "status", "gleitzeitd", says="4 RUNNING")
+
+    assert not set(before) & set(pids(service))
+    assert (
+        "watchdog" in service.run("journalctl", "-u", "gleitzeitd", "--no-pager", "-o", "cat").stdout.lower()
+    )
+
+
+def test_a_daemon_that_is_killed_is_back_with_its_providers(service: Machine) -> None:
+    before = pids(service)
+    service.run("kill", "-KILL", shown(service, "MainPID")["MainPID"])
+    service.until("systemctl", "show", "gleitzeitd", "-p", "NRestarts", says="NRestarts=1")
+    service.until("systemctl", "status", "gleitzeitd", says="4 RUNNING")
+    assert not set(before) & set(pids(service))
+
+
+def test_a_stop_is_bounded_and_leaves_nothing(service: Machine) -> None:
+    escaped = service.run("cat", "/var/lib/gleitzeit/escaped").stdout.strip()
+    service.run("test", "-d", f"/proc/{escaped}")
+    service.run("systemctl", "stop", "gleitzeitd")
+
+    assert pids(service) == []
+    assert service.run("test", "-d", f"/proc/{escaped}", check=False).returncode == 1
+    assert shown(service, "Result", "ExecMainStatus") == {"Result": "success", "ExecMainStatus": "0"}
+    assert service.run("test", "-e", "/run/gleitzeit", check=False).returncode == 1
+
+
+def test_a_provider_is_in_a_cgroup_of_its_own_from_which_nothing_escapes(service: Machine) -> None:
+    escaped = service.run("cat", "/var/lib/gleitzeit/escaped").stdout.strip()
+    group = service.run("cat", f"/proc/{escaped}/cgroup").stdout
+    assert "/gleitzeitd.service/" in group
+    assert ":escaping:" in group
+
+    ctl(service, "stop", "escaping")
+    assert service.run("test", "-d", f"/proc/{escaped}", check=False).returncode == 1
+
+
+def test_who_connects_during_a_restart_waits_and_is_answered(service: Machine) -> None:
+    service.write("/tmp/hammer.py", HAMMER)
+    service.run("rm", "-f", "/tmp/enough")
+    service.run(
+        "systemd-run",
+        "--unit=hammer",
+        "--collect",
+        "-p",
+        "StandardOutput=file:/tmp/hammered",
+        "/usr/bin/python3",
+        "/tmp/hammer.py",
+    )
+    service.until("cat", "/tmp/hammered", says="asks")
+    for _ in range(3):
+        service.run("systemctl", "restart", "gleitzeitd")
+    service.run("kill", "-KILL", shown(service, "MainPID")["MainPID"])
+    service.until("systemctl", "show", "gleitzeitd", "-p", "NRestarts", says="NRestarts=1")
+    service.until("systemctl", "show", "gleitzeitd", "-p", "SubState", says="running")
+    service.run("touch", "/tmp/enough")
+    assert "never refused" in service.until("cat", "/tmp/hammered", says="refused")
+
+
+def test_the_journal_knows_what_is_serious(service: Machine) -> None:
+    service.write(CONFIG, "providers: [")
+    service.run("systemctl", "reload", "gleitzeitd", check=False)
+    errors = journal(service, "-p", "err", "-b")
+    assert "config is refused" in errors
+    assert "process changed" not in errors
+    assert "process changed" in journal(service, "-p", "info", "-b")
+
+
+def test_a_credential_reaches_its_provider_and_nobody_else(service: Machine) -> None:
+    digest = service.run("sh", "-c", f"printf %s {KEY} | sha256sum").stdout.split()[0]
+    assert digest in ctl(service, "logs", "keyed")
+    everything = ctl(service, "status", "--json") + ctl(service, "why", "--json", "keyed") + journal(service)
+    assert KEY not in everything
+    main = shown(service, "MainPID")["MainPID"]
+    assert KEY not in service.run("cat", f"/proc/{main}/environ", f"/proc/{main}/cmdline").stdout
