@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.services.systemd.machine import Machine, lacking, machine
+from tests.services.systemd.machine import Machine
+from tests.services.systemd.places import PLACE, ROOT, ctl, fresh
 
-ROOT = Path(__file__).resolve().parents[3]
-BUILT = ROOT / "build" / "debian"
-"""The wheel in an environment of Debian's Python: `make test-services` makes it."""
-PLACE = "/opt/gleitzeit"
 CONFIG = "/etc/gleitzeit/providers.yaml"
 SOCKET = "/run/gleitzeit/gleitzeitd.sock"
 
@@ -68,23 +63,12 @@ while True:
 
 @pytest.fixture(scope="module")
 def m(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    if why := lacking():
-        pytest.skip(f"no machine with a systemd of its own: {why}")
-    # /tmp is another in there
-    place = Path("/var/lib", f"gleitzeit-{tmp_path_factory.getbasetemp().parent.name}")
-    shutil.rmtree(place, ignore_errors=True)
-    try:
-        with machine(place) as made:
-            install(made)
-            yield made
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    with fresh(tmp_path_factory) as made:
+        install(made)
+        yield made
 
 
 def install(m: Machine) -> None:
-    m.run("rm", "-rf", "/var/lib/gleitzeit", "/var/log/gleitzeit")
-    m.run("mkdir", "-p", PLACE)
-    m.run("mount", "--bind", str(BUILT), PLACE)
     unit = (ROOT / "systemd" / "gleitzeitd.service").read_text().replace("/usr/bin/", f"{PLACE}/bin/")
     m.write("/etc/systemd/system/gleitzeitd.service", unit)
     m.write("/etc/systemd/system/gleitzeitd.service.d/test.conf", DROP_IN)
@@ -110,11 +94,6 @@ def service(m: Machine) -> Iterator[Machine]:
     finally:
         m.run("systemctl", "stop", "gleitzeitd")
         m.run("systemctl", "reset-failed", "gleitzeitd", check=False)
-
-
-def ctl(m: Machine, *words: str, check: bool = True) -> str:
-    done = m.run(f"{PLACE}/bin/gleitzeitctl", *words, check=check)
-    return done.stdout + done.stderr
 
 
 def shown(m: Machine, *properties: str) -> dict[str, str]:

@@ -1,0 +1,129 @@
+"""Which steps put the daemon in place for the system or for one user, and which take it away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+from gleitzeitctl.complaint import Complaint, misuse
+from gleitzeitctl.setup.steps import Command, Example, File, Gone, Step, User
+
+SERVICE = "gleitzeitd"
+USER = "gleitzeit"
+CONFIG = "/etc/gleitzeit/providers.yaml"
+UNIT = f"/etc/systemd/system/{SERVICE}.service"
+SYSUSERS, TMPFILES = "/etc/sysusers.d/gleitzeit.conf", "/etc/tmpfiles.d/gleitzeit.conf"
+HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
+"""What the unit's sandbox does not show to the daemon."""
+SHARED = "share/gleitzeit/systemd"
+
+
+def system(config: str) -> list[Step]:
+    """`config`: the text of the file to begin with. Raises Complaint."""
+    _demand_root()
+    _demand_systemd()
+    place = _installation()
+    if hidden := _hidden(place):
+        way_out = (
+            'install it for all, as with "python3 -m venv /opt/gleitzeit", '
+            '"/opt/gleitzeit/bin/pip install gleitzeitd", "/opt/gleitzeit/bin/gleitzeitctl setup system"'
+        )
+        said = f"Gleitzeit is installed in {hidden}, which the service's user cannot see: {way_out}"
+        raise Complaint(said, 1, "conflict")
+    return [
+        File(SYSUSERS, _shipped("gleitzeit.sysusers.conf")),
+        User(USER, Command(("systemd-sysusers", SYSUSERS))),
+        File(TMPFILES, _shipped("gleitzeit.tmpfiles.conf")),
+        Command(("systemd-tmpfiles", "--create", TMPFILES)),
+        Example(File(CONFIG, config, 0o640, USER)),
+        File(UNIT, _unit(f"{SERVICE}.service", place)),
+        Command(("systemctl", "daemon-reload")),
+    ]
+
+
+def user(config: str) -> list[Step]:
+    """The same for the user who runs this."""
+    _demand_systemd()
+    return [
+        Example(File(_own("gleitzeit/providers.yaml"), config, 0o600)),
+        File(_own(f"systemd/user/{SERVICE}.service"), _unit(f"{SERVICE}.user.service", _installation())),
+        Command(("systemctl", "--user", "daemon-reload")),
+    ]
+
+
+def removal() -> list[Step]:
+    """What takes the service away again, and keeps what it was for: the config, the logs, the state."""
+    _demand_systemd()
+    files = [_own(f"systemd/user/{SERVICE}.service")]
+    words: tuple[str, ...] = ("systemctl", "--user")
+    if os.geteuid() == 0 and os.path.lexists(UNIT):
+        files, words = [UNIT, TMPFILES, SYSUSERS], ("systemctl",)
+    if not os.path.lexists(files[0]):
+        return []
+    ending, reloading = (*words, "disable", "--now", SERVICE), (*words, "daemon-reload")
+    return [_Always(Command(ending)), *map(Gone, files), Command(reloading)]
+
+
+class _Always:
+    """A command that is due whatever was before it."""
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+
+    def pending(self, changed: bool) -> str:
+        return self._command.pending(True)
+
+    def act(self) -> None:
+        self._command.act()
+
+
+def _own(path: str) -> str:
+    return os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), path)
+
+
+def _installation() -> str:
+    """The directory of the installed commands."""
+    found = os.path.dirname(os.path.abspath(sys.argv[0]))
+    for place in (found, os.path.dirname(sys.executable)):
+        if os.access(os.path.join(place, SERVICE), os.X_OK):
+            return place
+    raise misuse(f"there is no {SERVICE} beside {sys.argv[0]}: install Gleitzeit first")
+
+
+def _hidden(place: str) -> str:
+    """What of the installation, or of its interpreter, the service would not see."""
+    for path in (place, sys.prefix, sys.base_prefix):
+        real = os.path.realpath(path)
+        if any(f"{real}/".startswith(f"{hidden}/") for hidden in HIDDEN):
+            return real
+    return ""
+
+
+def _unit(name: str, place: str) -> str:
+    return _shipped(name).replace("/usr/bin/", f"{place}/")
+
+
+def _shipped(name: str) -> str:
+    """One of the files that come along. Raises Complaint."""
+    sources = os.path.join(os.path.dirname(__file__), "..", "..", "systemd")
+    for directory in (os.path.join(sys.prefix, SHARED), sources):
+        try:
+            with open(os.path.join(directory, name), encoding="utf-8") as file:
+                return file.read()
+        except FileNotFoundError:
+            continue
+    missing = os.path.join(sys.prefix, SHARED, name)
+    raise Complaint(f"{missing} is missing: install Gleitzeit anew", 1, "internal")
+
+
+def _demand_root() -> None:
+    if os.geteuid() != 0:
+        way_out = 'use sudo, or "gleitzeitctl setup user" for your own'
+        raise Complaint(f"only root may set up a service of the system: {way_out}", 8, "forbidden")
+
+
+def _demand_systemd() -> None:
+    if shutil.which("systemctl") is None:
+        way_out = 'have "gleitzeitd --config FILE" started by whatever starts your services'
+        raise Complaint(f"this machine has no systemd: {way_out}", 1, "conflict")

@@ -1,0 +1,45 @@
+"""A machine that has Gleitzeit as users install it: the wheel, in an environment of Debian's Python."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.services.systemd.machine import Machine, lacking, machine
+
+ROOT = Path(__file__).resolve().parents[3]
+BUILT = ROOT / "build" / "debian"
+"""`make test-services` makes it."""
+PLACE = "/opt/gleitzeit"
+
+
+@contextmanager
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """One that has booted; skips the test where that cannot be."""
+    if why := lacking():
+        pytest.skip(f"no machine with a systemd of its own: {why}")
+    # /tmp is another in there
+    place = Path("/var/lib", f"gleitzeit-{tmp_path_factory.getbasetemp().parent.name}")
+    shutil.rmtree(place, ignore_errors=True)
+    try:
+        with machine(place) as made:
+            made.run("rm", "-rf", "/var/lib/gleitzeit", "/var/log/gleitzeit", "/etc/gleitzeit")
+            made.run("mkdir", "-p", PLACE)
+            made.run("cp", "-a", f"{BUILT}/.", PLACE)
+            # an environment knows its own place, by the first lines of its commands
+            made.run(
+                "sh", "-c", f"sed -i 's,{BUILT},{PLACE},' $(grep -rlI {BUILT} {PLACE}/bin {PLACE}/pyvenv.cfg)"
+            )
+            yield made
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def ctl(m: Machine, *words: str) -> str:
+    """What the command line says there; it has to succeed."""
+    done = m.run(f"{PLACE}/bin/gleitzeitctl", *words)
+    return done.stdout + done.stderr
