@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import os
 import sys
 
 from gleitzeit_extensions import places
 from gleitzeit_extensions.version import VERSION
+
+PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
 def main() -> int:
@@ -29,6 +32,7 @@ def main() -> int:
 def serve(config: str | None, socket: str | None, *, foreground: bool) -> int:
     """Run until stopped; the exit status. `foreground`: for someone who watches a terminal."""
     _open_standard_streams()
+    _keep_memory_private()
     # Imported as late as can be, so that `--help` and a mistake in the file are answered at once; the log
     # comes first, since it decides what structlog takes along.
     from gleitzeitd import logging
@@ -72,6 +76,12 @@ def _open_standard_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+
+
+def _keep_memory_private() -> None:
+    """No core dump, and no look into it but root's (prctl(2), PR_SET_DUMPABLE): here are the secrets of all
+    providers, and each of them runs as the same user."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _control_path(given: str | None) -> str:

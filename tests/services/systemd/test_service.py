@@ -138,6 +138,20 @@ def test_the_daemon_is_not_root_and_has_no_way_to_be(service: Machine) -> None:
     assert fields["NoNewPrivs"] == "1"
 
 
+def test_what_runs_as_the_same_user_cannot_look_into_the_daemon(service: Machine) -> None:
+    """A provider is what runs as the same user."""
+    main = shown(service, "MainPID")["MainPID"]
+    sleeper = service.run("pgrep", "-u", "gleitzeit", "-x", "sleep").stdout.split()[0]
+
+    def read(path: str) -> int:
+        becoming = ("setpriv", "--reuid=gleitzeit", "--regid=gleitzeit", "--clear-groups")
+        return service.run(*becoming, "head", "-c", "1", path, check=False).returncode
+
+    assert read(f"/proc/{sleeper}/environ") == 0
+    assert read(f"/proc/{main}/environ") == 1
+    assert read(f"/proc/{main}/mem") == 1
+
+
 def test_a_reload_fails_when_the_file_is_refused(service: Machine) -> None:
     configure(service, {**PROVIDERS, "more": {"command": ["sleep", "1000"]}})
     service.run("systemctl", "reload", "gleitzeitd")
