@@ -39,11 +39,14 @@ build/services/installed: tests/services/requirements.txt
 	@build/services/bin/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# What a user installs, in an environment of Debian's own Python: the tests run it as a service of a real systemd.
+# What a user installs, with Debian's own Python: the tests run it as a service of a real systemd, where there is no
+# network. So what pip would fetch lies in build/wheels, and one installation is kept in build/debian.
 build/debian/installed: pyproject.toml
 	@echo "setting up build/debian"
 	@PYTHON=/usr/bin/python3 tools/venv build/debian
-	@build/debian/bin/python -m pip install --quiet --no-input --disable-pip-version-check .
+	@rm -rf build/wheels
+	@build/debian/bin/python -m pip wheel --quiet --no-input --disable-pip-version-check --wheel-dir build/wheels .
+	@build/debian/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-index build/wheels/*.whl
 	@touch $@
 
 run: .venv/installed ## run the daemon on etc/providers.yaml until Ctrl-C
@@ -62,6 +65,8 @@ test-services: install dist build/services/installed $(mcp_servers) ## with real
 	@$(MAKE) --no-print-directory build/debian/installed
 	@build/debian/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps --force-reinstall \
 		dist/*.whl
+	@rm -f build/wheels/gleitzeitd-*.whl
+	@cp dist/*.whl build/wheels
 	$(py) -m pytest tests/services $(ARGS)
 
 stress: install ## the long storms; ARGS="--share 0.05" shortens the longest

@@ -17,6 +17,12 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("machine.sh")
 NAMESPACES = ("--pid", "--mount", "--uts", "--ipc", "--net", "--cgroup")
+ENVIRONMENT = (
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "LANG=C.UTF-8",
+)
+"""Of what is run in there: nothing of ours."""
 PATIENCE = 30.0
 """Seconds that a boot may take; usually it is half of one."""
 
@@ -46,7 +52,7 @@ class Machine:
         """Run a command in there, as its root. Raises AssertionError when it fails and `check` is true."""
         entering = ["nsenter", "-t", str(self._leader()), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w"]
         done = subprocess.run(
-            [*_in_group(self._group / "tests"), *entering, "--", *words],
+            [*_in_group(self._group / "tests"), *entering, "--", "env", "-i", *ENVIRONMENT, *words],
             input=text,
             capture_output=True,
             text=True,

@@ -15,11 +15,25 @@ ROOT = Path(__file__).resolve().parents[3]
 BUILT = ROOT / "build" / "debian"
 """`make test-services` makes it."""
 PLACE = "/opt/gleitzeit"
+OURS = ("/etc/gleitzeit", "/var/lib/gleitzeit", "/var/log/gleitzeit", "/var/cache/gleitzeit")
+"""What a daemon that was tried on this very machine may have left."""
 
 
 @contextmanager
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """One that has booted; skips the test where that cannot be."""
+    """One on which it is installed; skips the test where that cannot be."""
+    with booted(tmp_path_factory) as made:
+        made.run("mkdir", "-p", PLACE)
+        made.run("cp", "-a", f"{BUILT}/.", PLACE)
+        # an environment knows its own place, by the first lines of its commands
+        files = f"$(grep -rlI {BUILT} {PLACE}/bin {PLACE}/pyvenv.cfg)"
+        made.run("sh", "-c", f"sed -i 's,{BUILT},{PLACE},' {files}")
+        yield made
+
+
+@contextmanager
+def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """One on which nothing of ours is; skips the test where none can be."""
     if why := lacking():
         pytest.skip(f"no machine with a systemd of its own: {why}")
     # /tmp is another in there
@@ -27,13 +41,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     shutil.rmtree(place, ignore_errors=True)
     try:
         with machine(place) as made:
-            made.run("rm", "-rf", "/var/lib/gleitzeit", "/var/log/gleitzeit", "/etc/gleitzeit")
-            made.run("mkdir", "-p", PLACE)
-            made.run("cp", "-a", f"{BUILT}/.", PLACE)
-            # an environment knows its own place, by the first lines of its commands
-            made.run(
-                "sh", "-c", f"sed -i 's,{BUILT},{PLACE},' $(grep -rlI {BUILT} {PLACE}/bin {PLACE}/pyvenv.cfg)"
-            )
+            made.run("rm", "-rf", *OURS)
             yield made
     finally:
         shutil.rmtree(place, ignore_errors=True)

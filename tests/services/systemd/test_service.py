@@ -236,6 +236,23 @@ def test_who_connects_during_a_restart_waits_and_is_answered(service: Machine) -
     assert "never refused" in service.until("cat", "/tmp/hammered", says="refused")
 
 
+def test_a_connection_starts_it_where_that_is_wanted(m: Machine) -> None:
+    configure(m, PROVIDERS)
+    m.write("/etc/systemd/system/gleitzeitd.socket", (ROOT / "systemd" / "gleitzeitd.socket").read_text())
+    assert m.run("systemd-analyze", "verify", "gleitzeitd.socket").stderr == ""
+    m.run("systemctl", "start", "gleitzeitd.socket")
+    try:
+        assert shown(m, "ActiveState")["ActiveState"] == "inactive"
+        asking = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/livez').read())"
+        assert m.run("/usr/bin/python3", "-c", asking).stdout == "b'ok\\n'\n"
+        assert shown(m, "ActiveState")["ActiveState"] == "active"
+        assert "http://127.0.0.1:8000" in ctl(m, "status", "--json")
+    finally:
+        m.run("systemctl", "stop", "gleitzeitd.socket", "gleitzeitd.service")
+        m.run("rm", "/etc/systemd/system/gleitzeitd.socket")
+        m.run("systemctl", "daemon-reload")
+
+
 def test_the_journal_knows_what_is_serious(service: Machine) -> None:
     service.write(CONFIG, "providers: [")
     service.run("systemctl", "reload", "gleitzeitd", check=False)
