@@ -77,7 +77,7 @@ def create(context: typer.Context, config_file: Target = NEW, force: Force = Fal
     if config_file == "-":
         session.show({"file": None, "text": text}, lambda _: print(text, end=""))
         return
-    _write(config_file, text.encode(), force)
+    write_new(config_file, text.encode(), force)
     session.show({"file": config_file}, lambda _: print(f"created {config_file}"))
 
 
@@ -93,7 +93,8 @@ def schema(context: typer.Context) -> None:
     Session.of(context).show(schema(), lambda _: print(text(), end=""))
 
 
-def _write(path: str, text: bytes, force: bool) -> None:
+def write_new(path: str, text: bytes, force: bool) -> None:
+    """Write a file that is not there, or with `force` one that is. Raises Complaint."""
     from gleitzeitd.config.rewrite import held, replace
 
     if os.path.isdir(path) or path.endswith("/"):
