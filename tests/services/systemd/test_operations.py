@@ -45,6 +45,8 @@ def test_every_line_for_root_works_as_it_stands(m: Machine) -> None:
     assert m.run("gleitzeitctl", "start", "all").returncode == 0
     type_all("When it crashes, hangs or is upgraded")
     assert m.run("gleitzeitctl", "start", "all").returncode == 0
+    m.write("/etc/supervisor/supervisord.conf", "[program:web]\ncommand=sleep 1000\n")
+    assert '"web":' in type_all("Coming from supervisord")
     type_all("Take it away")
 
     left = m.run(
@@ -63,5 +65,6 @@ def test_every_command_for_root_is_typed() -> None:
         "Change",
         "Secrets",
         "When it crashes, hangs or is upgraded",
+        "Coming from supervisord",
         "Take it away",
     ]
