@@ -9,6 +9,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -17,7 +18,7 @@ from aiohttp import web
 from gleitzeit_extensions import places
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.hub.access.admission import Visitor, bearer_of
-from gleitzeitd.hub.access.credentials import credentials
+from gleitzeitd.hub.access.credentials import credentials, groups
 from gleitzeitd.hub.access.scopes import Right
 
 
@@ -127,12 +128,17 @@ def role_of(request: web.Request) -> Role:
         return Role.NONE
     if peer.uid in (0, os.geteuid()):
         return Role.OWNER
-    return Role.OPERATOR if _is_member(peer.uid, peer.gid) else Role.NONE
+    is_member = _is_member(peer.uid, {peer.gid, *groups(request.transport)})
+    return Role.OPERATOR if is_member else Role.NONE
 
 
-def _is_member(uid: int, gid: int) -> bool:
+def _is_member(uid: int, its: Container[int]) -> bool:
+    """Whether the group is among those that a process has, or that its user is listed in."""
     try:
         group = grp.getgrnam(places.GROUP).gr_gid
-        return gid == group or group in os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
+        if group in its:
+            return True
+        user = pwd.getpwuid(uid)
+        return group in os.getgrouplist(user.pw_name, user.pw_gid)
     except KeyError:
         return False

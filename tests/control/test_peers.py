@@ -178,6 +178,23 @@ async def test_a_member_by_the_list_of_the_group_operates(
 
 @needs_root
 @pytest.mark.anyio
+@pytest.mark.usefixtures("group")
+async def test_a_member_by_a_group_of_its_process_operates(open_directory: Path) -> None:
+    """As a unit of systemd has by `SupplementaryGroups=`, which no list knows of."""
+    path = str(open_directory / "s")
+    becoming = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}"]
+    asked = ["curl", "-s", "--unix-socket", path, "http://d/"]
+    async with asking(open_directory / "s"):
+        told = [
+            (await anyio.run_process([*becoming, f"--groups={group}", *asked])).stdout
+            for group in (GROUP, GROUP + 1)
+        ]
+
+    assert told == [b"OPERATOR", b"NONE"]
+
+
+@needs_root
+@pytest.mark.anyio
 async def test_without_the_group_there_are_no_members(
     open_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

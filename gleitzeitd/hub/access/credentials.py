@@ -7,6 +7,10 @@ import socket
 import struct
 from typing import NamedTuple
 
+SO_PEERGROUPS = 59  # asm-generic/socket.h
+GROUPS_SIZE = 1024
+"""Bytes of what Python reads of a socket's option at most: 256 groups."""
+
 
 class Credentials(NamedTuple):
     pid: int
@@ -40,3 +44,18 @@ def credentials(transport: asyncio.BaseTransport | None) -> Credentials | None:
         return None
     raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return Credentials(*struct.unpack("3i", raw))
+
+
+def groups(transport: asyncio.BaseTransport | None) -> frozenset[int]:
+    """The other groups that the one at a Unix socket had when it connected; none where they are too many.
+
+    They may be in no list, as those that a unit of systemd has by `SupplementaryGroups=`.
+    """
+    peer = transport.get_extra_info("socket") if transport else None
+    if peer is None or peer.family != socket.AF_UNIX:
+        return frozenset()
+    try:
+        raw = peer.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, GROUPS_SIZE)
+    except OSError:  # ERANGE
+        return frozenset()
+    return frozenset(struct.unpack(f"{len(raw) // struct.calcsize('I')}I", raw))
