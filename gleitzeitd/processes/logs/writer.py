@@ -35,7 +35,8 @@ class Worker:
         self._nice = nice
         self._between = between
         self._start = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._name = name
+        self._thread: threading.Thread | None = None
 
     def put(self, job: Job) -> bool:
         """False when there are too many threads for one more: the job is not done."""
@@ -49,12 +50,14 @@ class Worker:
     def begin(self) -> None:
         """Have the thread. Raises RuntimeError when there are too many."""
         with self._start:
-            if self._thread.ident is None:
-                self._thread.start()
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                thread.start()
+                self._thread = thread
 
     @property
     def is_there(self) -> bool:
-        return self._thread.ident is None or self._thread.is_alive()
+        return self._thread is None or self._thread.is_alive()
 
     def _run(self) -> None:
         if self._nice:
