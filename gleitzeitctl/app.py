@@ -18,17 +18,29 @@ except KeyboardInterrupt:
     # nothing of ours is there yet that could say it better than the status of a program that Ctrl-C ended
     raise SystemExit(130) from None
 
+WELCOME = """Look at the AI providers that gleitzeitd keeps alive, and steer and call them.
+
+    \b
+    First steps:
+      gleitzeitctl status              what runs, and what does not
+      gleitzeitctl why calculator      what happened to one, and what comes next
+      gleitzeitctl logs calculator -f  what it prints, until Ctrl-C
+      gleitzeitctl providers list      what can be called
+      gleitzeitctl COMMAND --help      a command in full, with an example
+
+    Nothing runs yet? "gleitzeit config create" writes a config, and "gleitzeit serve" runs it here.
+    """
+
 TREE = {
-    "": "Look at the AI providers that gleitzeitd keeps alive, and steer and call them.",
-    "serve": "serve:serve",
+    "": WELCOME,
     "status": "status:status",
+    "why": "why:why",
+    "logs": "logs:logs",
+    "monitor": "monitor:monitor",
     "start": "steer:start",
     "stop": "steer:stop",
     "restart": "steer:restart",
     "reload": "reload:reload",
-    "logs": "logs:logs",
-    "why": "why:why",
-    "route": "route:route",
     "providers": {
         "": "List, check and call providers.",
         "list": "providers:show",
@@ -40,12 +52,15 @@ TREE = {
         "methods": "methods:methods",
         "create-template": "template:create",
     },
+    "route": "route:route",
+    "serve": "serve:serve",
     "config": {
         "": ("Look at, check and change the config file.", "config:before"),
         "show": "config_show:show",
         "validate": "config_validate:validate",
         "providers": "config:providers",
         "create": "config:create",
+        "import": "config_import:take_over",
         "schema": "config:schema",
         "set": "config_edit:set_value",
         "enable": "config_edit:enable",
@@ -60,9 +75,24 @@ TREE = {
         "list": "token:show",
         "revoke": "token:revoke",
     },
+    "setup": {
+        "": "Make the daemon a service of systemd, or take it away.",
+        "system": "setup:system",
+        "user": "setup:user",
+        "remove": "setup:remove",
+    },
     "shutdown": "daemon:shutdown",
     "version": "daemon:version",
 }
+
+HEADINGS = {
+    "status": "Look",
+    "start": "Steer",
+    "providers": "Call",
+    "run": "Add",
+    "serve": "Set up",
+}
+"""What stands above a command in the help, and above those that follow it."""
 
 SELDOM_USED = {
     "difflib": ("get_close_matches",),
@@ -89,7 +119,7 @@ def main() -> int:
         status = run(program, sys.argv[1:], session)
         print(end="", flush=True)
     except (Exception, KeyboardInterrupt) as exc:
-        return complain(program, exc, session.json)
+        return complain(program, exc, session.json, session.server)
     return status
 
 
@@ -101,11 +131,17 @@ def program_name() -> str:
 def run(program: str, args: list[str], session: Session) -> int:
     with deferred(SELDOM_USED):
         from gleitzeitctl.tree import root
-    is_shell = f"_{program}_COMPLETE".upper() in os.environ
-    tree = root(TREE, has_completion=is_shell or args[:1] in COMPLETION)
+    shell = os.environ.get(f"_{program}_COMPLETE".upper())
+    tree = root(TREE, bool(shell) or args[:1] in COMPLETION, HEADINGS)
     gc.freeze()
     gc.enable()
-    if is_shell:
-        tree.main(args, program, obj=session)
+    if shell:
+        from gleitzeitctl.completion.shells import answer
+
+        return answer(tree, program, shell, args)
+    if args in COMPLETION:
+        from gleitzeitctl.completion.scripts import with_shell
+
+        args = with_shell(args)
     with tree.make_context(program, args, obj=session) as context:
         return int(tree.invoke(context) or 0)

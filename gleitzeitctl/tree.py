@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup
-from typer.main import get_command, get_install_completion_arguments
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from gleitzeitctl.complaint import USAGE
 from gleitzeitctl.render import note
 from gleitzeitctl.session import Session
 
 if TYPE_CHECKING:
-    from typer._click import Command, Context, Parameter
+    from typer._click import Command, Context, HelpFormatter, Parameter
 
 Tree = dict[str, Any]
 """Name -> `module:function` in `gleitzeitctl.commands`, or a group's tree; `""` -> the group's sentence, or
 that and the function whose options may stand before the names of its commands."""
+
+
+NO_HEADINGS: Mapping[str, str] = {}
 
 
 def remember_socket(context: typer.Context, path: str | None) -> None:
@@ -45,11 +49,20 @@ def everywhere(socket: Annotated[str | None, SOCKET] = None, json: Annotated[boo
     """What may be said before and after the name of any command."""
 
 
+class PlainCommand(TyperCommand):
+    """A command whose usage has NAME for what must be given, as everybody writes it, instead of {NAME}."""
+
+    def collect_usage_pieces(self, ctx: Context) -> list[str]:
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
 class LazyGroup(TyperGroup):
     """A group that knows its commands by name and makes the one that is asked for."""
 
     tree: Tree
     everywhere: list[Parameter]
+    headings: Mapping[str, str] = NO_HEADINGS
+    """What stands above a command in the help, and above those that follow it."""
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         match self.tree.get(cmd_name):
@@ -64,11 +77,29 @@ class LazyGroup(TyperGroup):
         command.params += self.everywhere
         return command
 
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        width = max(map(len, self.commands))
+        rows: list[tuple[str, str]] = []
+        sections = [("Commands", rows)]
+        for name in self.commands:
+            if heading := self.headings.get(name):
+                sections.append((heading, rows := []))
+            rows.append((name.ljust(width), sentence(self.get_command(ctx, name))))
+        for heading, rows in sections:
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing:
             note(ctx.get_help())
             raise typer.Exit(USAGE)
         return super().parse_args(ctx, args)
+
+
+def sentence(command: Command | None) -> str:
+    """What a command does: the first line of its help."""
+    return (command.help or "").strip().partition("\n")[0] if command else ""
 
 
 def group(name: str | None, tree: Tree) -> LazyGroup:
@@ -86,16 +117,23 @@ def group(name: str | None, tree: Tree) -> LazyGroup:
 
 def _command(name: str | None, where: str) -> Command:
     module, _, function = where.partition(":")
+    return _made(name, getattr(import_module(f"gleitzeitctl.commands.{module}"), function))
+
+
+def _made(name: str | None, function: Callable[..., Any]) -> Command:
     app = _app()
-    app.command(name)(getattr(import_module(f"gleitzeitctl.commands.{module}"), function))
+    app.command(name, cls=PlainCommand)(function)
     return get_command(app)
 
 
-def root(tree: Tree, has_completion: bool) -> LazyGroup:
-    """The whole tree; the options that install completion cost 3 ms, so they must be asked for."""
+def root(tree: Tree, has_completion: bool, headings: Mapping[str, str] = NO_HEADINGS) -> LazyGroup:
+    """The whole tree; the options that install completion cost a start, so they must be asked for."""
     made = group(None, tree)
+    made.headings = headings
     if has_completion:
-        made.params += get_install_completion_arguments()
+        from gleitzeitctl.completion.scripts import options
+
+        made.params += _made(None, options).params
     return made
 
 

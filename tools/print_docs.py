@@ -13,12 +13,14 @@ from pathlib import Path
 
 from gleitzeit_extensions.catalog import manifest_keys
 from gleitzeit_extensions.protocol import CODES
+from gleitzeitctl.complaint import INTERRUPTED, UNREACHABLE, USAGE
+from gleitzeitctl.edge import NOBODY_READS
 from gleitzeitd.config import json_schema
 from gleitzeitd.config.reference import keys
 from gleitzeitd.config.template import template
 from gleitzeitd.control.metrics import METRICS
 from gleitzeitd.core.process import MEANING
-from tools import print_providers
+from tools import print_commands, print_providers
 from tools.print_life import endings, ways
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +42,29 @@ def codes() -> str:
         (f"`{name}`", code.http, code.exit, "yes" if code.retryable else "no") for name, code in CODES.items()
     )
     return table(("code", "HTTP status", "exit status", "may be tried again"), rows)
+
+
+EXITS = {
+    0: "it is done, and what was asked about is well",
+    1: "it failed, or what was asked about is not well",
+    USAGE: "the command or the config cannot be understood",
+    UNREACHABLE: "no daemon can be reached",
+    4: "there is no such thing",
+    5: "it is not ready for that, or has too much to do",
+    6: "the provider failed",
+    7: "it took too long",
+    8: "not permitted",
+    INTERRUPTED: "ended by Ctrl-C",
+    NOBODY_READS: "whoever read the output has left, as `head` does",
+}
+
+
+def exits() -> str:
+    stands_for: dict[int, list[str]] = {status: [] for status in EXITS}
+    for name, code in CODES.items():
+        stands_for[code.exit].append(f"`{name}`")
+    rows = ((status, meaning, ", ".join(stands_for[status])) for status, meaning in EXITS.items())
+    return table(("exit status", "meaning", "codes of the errors it stands for"), rows)
 
 
 def metrics() -> str:
@@ -70,6 +95,8 @@ PRINTERS: dict[str, Callable[[], str]] = {
     "providers": lambda: table(("provider", "", "methods", "needs the extra"), print_providers.overview()),
     "endings": lambda: table(("what ended", "to", "and"), endings()),
     "codes": codes,
+    "exits": exits,
+    "commands": lambda: "".join(print_commands.reference()),
     "metrics": metrics,
     "global_keys": lambda: settings("Global"),
     "provider_keys": lambda: settings("Provider"),

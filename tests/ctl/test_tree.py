@@ -83,6 +83,10 @@ def test_a_command_imports_nothing_heavy(daemon: FakeDaemon, ctl: Ctl, line: str
     assert "typer" in packages
 
 
+def test_the_help_of_all_commands_imports_nothing_heavy(ctl: Ctl) -> None:
+    assert {name.partition(".")[0] for name in imported(ctl, "--help")} & HEAVY == set()
+
+
 def test_only_the_chosen_command_is_imported(daemon: FakeDaemon, ctl: Ctl) -> None:
     daemon.answers(reply({"results": []}))
 
@@ -94,10 +98,11 @@ def test_only_the_chosen_command_is_imported(daemon: FakeDaemon, ctl: Ctl) -> No
 def test_the_help_lists_every_command(ctl: Ctl) -> None:
     done = ctl("--help")
 
-    listed = [line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line]
+    commands = done.stdout.partition("Look:")[2].splitlines()
+    listed = [line.split()[0] for line in commands if line[:2] == "  " != line[2:4]]
     assert (done.returncode, done.stderr) == (0, "")
     assert listed == [name for name in TREE if name]
-    assert "..." not in done.stdout.partition("Commands:")[2]
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
 
 
 @pytest.mark.parametrize("path", COMMANDS)
@@ -109,6 +114,7 @@ def test_every_command_has_help_with_an_example(ctl: Ctl, path: tuple[str, ...])
     assert "--socket" in done.stdout
     assert "--json" in done.stdout
     assert words_of_example(done.stdout)[1 : len(path) + 1] == list(path)
+    assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
 
 
 @pytest.mark.parametrize("path", COMMANDS)
@@ -127,6 +133,12 @@ def words_of_example(text: str) -> list[str]:
     return shlex.split(text.partition("Example:")[2].strip().splitlines()[0])
 
 
+def test_the_usage_names_what_must_be_given_as_everybody_does(ctl: Ctl) -> None:
+    usage = ctl("providers", "invoke", "--help").stdout.splitlines()[0]
+
+    assert usage.startswith("Usage: gleitzeitctl providers invoke [OPTIONS] NAME METHOD")
+
+
 def test_an_unknown_name_is_no_command() -> None:
     group = root(TREE, has_completion=False)
 
@@ -134,18 +146,6 @@ def test_an_unknown_name_is_no_command() -> None:
     with group.make_context("gleitzeitctl", ["status"], obj=Session()) as context:
         assert group.get_command(context, "") is None
         assert group.get_command(context, "nothing") is None
-
-
-def test_the_shell_can_complete_a_command(ctl: Ctl) -> None:
-    asks = {"COMP_WORDS": "gleitzeitctl sta", "COMP_CWORD": "1", "_GLEITZEITCTL_COMPLETE": "complete_bash"}
-
-    done = ctl.alone(env=asks)
-
-    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["status", "start"], "")
-
-
-def test_the_help_offers_to_install_completion(ctl: Ctl) -> None:
-    assert "--install-completion" in ctl("--help").stdout
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What a TAB in bash, zsh or fish offers behind `gleitzeitctl`."""
