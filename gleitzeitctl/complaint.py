@@ -7,8 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from gleitzeit_extensions.version import VERSION
+
 USAGE = 2
 UNREACHABLE = 3
+
+INTERRUPTED = 130
+"""128 + SIGINT, as the shell reports any program that Ctrl-C ended."""
+
+DAEMON = "gleitzeitd/"
 
 
 class Complaint(Exception):
@@ -46,3 +53,11 @@ def seconds(given: float | None, *, least: float = 0.001) -> float | None:
 def misuse(sentence: str) -> Complaint:
     """The command line can't be understood, or can't be meant."""
     return Complaint(sentence, USAGE, "invalid_request")
+
+
+def skew(server: str) -> str:
+    """What to say of a daemon of another version, by its header `Server`; nothing of one that is as old."""
+    version = server.removeprefix(DAEMON)
+    if not server.startswith(DAEMON) or version == VERSION:
+        return ""
+    return f"the daemon is {version} and this is {VERSION}: restart the daemon, or upgrade what is older"

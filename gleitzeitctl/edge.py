@@ -8,11 +8,8 @@ import sys
 from typing import Any
 
 from gleitzeit_extensions.protocol import CallError
-from gleitzeitctl.complaint import Complaint, misuse
-from gleitzeitctl.render import as_json, note
-
-INTERRUPTED = 130
-"""128 + SIGINT, as the shell reports any program that Ctrl-C ended."""
+from gleitzeitctl.complaint import INTERRUPTED, Complaint, misuse, skew
+from gleitzeitctl.render import as_json, let_go, note
 
 NOBODY_READS = 141
 """128 + SIGPIPE, as for any program whose reader has left (`gleitzeitctl logs | head`)."""
@@ -21,8 +18,8 @@ OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EAGAIN)
 """What only a write fails with; what is written to files is told with their names, so it was to stdout."""
 
 
-def complain(program: str, exc: BaseException, in_json: bool) -> int:
-    """Tell what ended the command; the exit status."""
+def complain(program: str, exc: BaseException, in_json: bool, server: str = "") -> int:
+    """Tell what ended the command; the exit status. `server`: what the daemon said that it is."""
     settle_stdout()
     match exc:
         case KeyboardInterrupt():
@@ -36,22 +33,25 @@ def complain(program: str, exc: BaseException, in_json: bool) -> int:
         case OSError():
             failed = Complaint(_system(exc), 1, "internal")
             return _tell(program, failed.wire(), failed.exit, in_json)
-    return _complain_of_typer(program, exc, in_json)
+    return _complain_of_typer(program, exc, in_json, server)
 
 
-def _complain_of_typer(program: str, exc: BaseException, in_json: bool) -> int:
+def _complain_of_typer(program: str, exc: BaseException, in_json: bool, server: str) -> int:
     from typer import Exit
 
     if isinstance(exc, Exit):  # after --help
         return exc.exit_code
     # typer 0.26 has no public name for the class of its own errors
-    complaint = misuse(_usage(exc)) if hasattr(exc, "format_message") else _mistake(program, exc)
+    complaint = misuse(_usage(exc)) if hasattr(exc, "format_message") else _mistake(program, exc, server)
     return _tell(program, complaint.wire(), complaint.exit, in_json)
 
 
-def _mistake(program: str, exc: BaseException) -> Complaint:
+def _mistake(program: str, exc: BaseException, server: str) -> Complaint:
     if os.environ.get("GLEITZEIT_TRACEBACK"):
         raise exc
+    if why := skew(server):
+        sentence = f"what the daemon answered is not understood ({type(exc).__name__}: {exc}): {why}"
+        return Complaint(sentence, 1, "protocol")
     what = f"this is a mistake in {program}: {type(exc).__name__}: {exc}"
     return Complaint(f"{what}: report what it prints with GLEITZEIT_TRACEBACK=1", 1, "internal")
 
@@ -81,4 +81,4 @@ def settle_stdout() -> None:
     try:
         print(end="", flush=True)
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go(sys.stdout)

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 GREEN, YELLOW, RED = 32, 33, 31
 COLOURS = {
@@ -113,4 +113,14 @@ def note(sentence: str) -> None:
     """Tell the person at the terminal something that is not the result."""
     if sys.stderr:
         # A reason may hold a provider's last words, and these what moves a terminal's cursor.
-        print("".join(c if c.isprintable() or c == "\n" else "?" for c in sentence), file=sys.stderr)
+        shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in sentence)
+        try:
+            print(shown, file=sys.stderr, flush=True)
+        except OSError:
+            # nobody can be told: what the command came to shows in its exit status
+            let_go(sys.stderr)
+
+
+def let_go(stream: TextIO) -> None:
+    """Throw away what could not be written: the interpreter would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

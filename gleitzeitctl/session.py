@@ -19,6 +19,7 @@ class Session:
     def __init__(self) -> None:
         self.socket: str | None = None
         self.json = False
+        self._client: Client | None = None
 
     @classmethod
     def of(cls, context: Context) -> Session:
@@ -26,7 +27,14 @@ class Session:
 
     @property
     def client(self) -> Client:
-        return Client(control_socket(self.socket))
+        if self._client is None:
+            self._client = Client(control_socket(self.socket))
+        return self._client
+
+    @property
+    def server(self) -> str:
+        """What the daemon said that it is, such as `gleitzeitd/0.1.0`; empty as long as it was not asked."""
+        return self._client.server if self._client else ""
 
     def show(self, answer: Any, in_words: Callable[[Any], None]) -> None:
         """Print the API's answer: as it is with `--json`, else as `in_words` tells it."""

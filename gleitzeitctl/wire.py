@@ -24,13 +24,18 @@ class Wire:
     """One connection, one request, one answer.
 
     The whole answer must come within `patience` seconds. With `on_silence` it may take as long as it likes:
-    after each `patience` seconds without a byte `on_silence` is called, and raises if waiting is in vain.
+    after each `every` seconds without a byte `on_silence` is called, and raises if waiting is in vain.
     """
 
-    def __init__(self, path: str, patience: float, on_silence: Callable[[], None] | None = None) -> None:
-        self.patience, self.on_silence = patience, on_silence
+    def __init__(
+        self, path: str, patience: float, on_silence: Callable[[], None] | None = None, every: float = 0.0
+    ) -> None:
+        self.on_silence, self.every = on_silence, every
         self.deadline = time.monotonic() + patience
         self.received = bytearray()
+        self.is_sent = self.is_answered = False
+        self.server = ""
+        """What the daemon says that it is, such as `gleitzeitd/0.1.0`."""
         self.stream = self._connect(path)
 
     def __enter__(self) -> Wire:
@@ -47,12 +52,16 @@ class Wire:
         # a daemon that refuses a request may answer and close before it has read all of it: the answer counts
         with suppress(BrokenPipeError, ConnectionResetError):
             self.stream.sendall(f"{head}\r\n".encode() + body)
-        return self._status(), self._body(dict(self._headers()))
+        self.is_sent = True
+        status, headers = self._status(), dict(self._headers())
+        self.server = headers.get(b"server", b"").decode("latin-1")
+        return status, self._body(headers)
 
     def _status(self) -> int:
         version, _, rest = self._line().partition(b" ")
         if not version.startswith(b"HTTP/1."):
             raise NotHttp
+        self.is_answered = True
         return _number(rest[:3], 10)
 
     def _headers(self) -> Iterator[tuple[bytes, bytes]]:
@@ -88,7 +97,7 @@ class Wire:
 
     def _more(self) -> None:
         if self.on_silence:
-            self.deadline = time.monotonic() + self.patience
+            self.deadline = time.monotonic() + self.every
         try:
             self.stream.settimeout(self._left())
             piece = self.stream.recv(64 * 1024)

@@ -10,7 +10,7 @@ import typer
 from gleitzeit_extensions.protocol import CODES, CallError
 from gleitzeit_extensions.version import VERSION
 from gleitzeitctl.client import Client
-from gleitzeitctl.complaint import Complaint, a_number_of_seconds, seconds
+from gleitzeitctl.complaint import DAEMON, INTERRUPTED, Complaint, a_number_of_seconds, seconds, skew
 from gleitzeitctl.render import note
 from gleitzeitctl.session import Session
 
@@ -51,7 +51,11 @@ def _process(client: Client) -> int | None:
 def _has_ended(process: int, timeout: float) -> bool:
     ending = select.poll()
     ending.register(process, select.POLLIN)
-    return bool(ending.poll(timeout * 1000))
+    try:
+        return bool(ending.poll(timeout * 1000))
+    except KeyboardInterrupt as exc:
+        sentence = 'the daemon goes on ending: "gleitzeitctl status" shows what is left'
+        raise Complaint(sentence, INTERRUPTED, "interrupted") from exc
 
 
 def version(context: typer.Context) -> None:
@@ -68,6 +72,8 @@ def version(context: typer.Context) -> None:
         daemon = None
         note(str(exc))
     session.show({"client": VERSION, "daemon": daemon}, _in_words)
+    if daemon and not session.json and (why := skew(f"{DAEMON}{daemon['version']}")):
+        note(why)
 
 
 def _in_words(answer: dict[str, Any]) -> None:

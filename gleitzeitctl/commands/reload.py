@@ -7,9 +7,10 @@ import typer
 
 from gleitzeit_extensions.protocol import CODES
 from gleitzeitctl.client import PATIENCE
-from gleitzeitctl.commands.steer import GRACE, Timeout, Wait
+from gleitzeitctl.commands.steer import Timeout, Wait, evidence
 from gleitzeitctl.complaint import USAGE, seconds
-from gleitzeitctl.render import note, table
+from gleitzeitctl.progress import Clock, Tell, View, shown
+from gleitzeitctl.render import flat, note, table
 from gleitzeitctl.session import Session
 
 READING = 30.0
@@ -32,10 +33,41 @@ def reload(context: typer.Context, dry_run: Dry = False, wait: Wait = True, time
     session = Session.of(context)
     seconds(timeout, least=0)
     body = {"dry_run": dry_run, "wait": wait, "timeout": timeout}
-    patience = READING + (timeout + GRACE if wait else PATIENCE)
-    answer = session.client.post("/v1/reload", body, patience)
+    if wait and not dry_run:
+        answer = _waited_for(session, body, timeout)
+    else:
+        answer = session.client.post("/v1/reload", body, READING + PATIENCE)
     session.show(answer, lambda answer: _in_words(answer, dry_run, wait))
     return _status(answer, wait)
+
+
+def _waited_for(session: Session, body: dict[str, Any], timeout: float) -> Any:
+    client = session.client
+    with shown(client, (), telling(), session.json) as show:
+        return client.wait("/v1/reload", body, READING + timeout, show)
+
+
+def telling() -> Tell:
+    """Who is on the way to what is wanted, in a line."""
+    clock = Clock()
+
+    def way(view: View) -> str:
+        coming = [other for other in view["beside"] if other["role"] == "coming"]
+        if not coming:
+            return f"{view['name']}: {clock.how(view)}"
+        why = f" ({coming[0]['reason']})" if coming[0]["reason"] else ""
+        return f"{view['name']}: its next life is {coming[0]['state']}{why}"
+
+    def tell(answer: View) -> str:
+        changing = answer["daemon"]["changing"]
+        views = [view for view in answer["instances"] if view["provider"] in changing]
+        busy = [view for view in views if view["state"] != "RUNNING" or view["beside"]] or views
+        if not busy:
+            return "waiting for the config file to be taken over"
+        more = f", and {len(changing) - 1} more" if len(changing) > 1 else ""
+        return f"waiting for {way(busy[0])}{more}"
+
+    return tell
 
 
 def _in_words(answer: dict[str, Any], dry_run: bool, wait: bool) -> None:
@@ -45,6 +77,8 @@ def _in_words(answer: dict[str, Any], dry_run: bool, wait: bool) -> None:
     if plan is None:
         if answer["refused"]:
             note(f"{answer['config']} is refused, and nothing was changed: {WAY_BACK}")
+        elif begun := ", ".join(result["name"] for result in answer["results"]):
+            print(f"the file was taken over when it was saved, with changes of {begun}")
         else:
             print("nothing changed: the file is as it was taken over")
         _tell_failures(answer["results"], wait)
@@ -62,7 +96,7 @@ def _in_words(answer: dict[str, Any], dry_run: bool, wait: bool) -> None:
 def _tell_failures(results: list[dict[str, Any]], wait: bool) -> None:
     for result in results:
         if not result["ok"] and (result["done"] or wait):
-            note(_failure(result))
+            note("\n".join((_failure(result), *evidence(result))))
 
 
 def _row(step: dict[str, Any]) -> tuple[object, ...]:
@@ -83,9 +117,10 @@ def _of_the_daemon(plan: dict[str, Any], dry_run: bool) -> Iterator[str]:
 def _failure(result: dict[str, Any]) -> str:
     name = result["name"]
     if not result["done"]:
-        return f'gleitzeitctl: "{name}" is still being changed: see "gleitzeitctl status {name}"'
+        how = f": {flat(result['reason'])}" if result["reason"] else ""
+        return f'gleitzeitctl: "{name}" is still being changed{how}: see "gleitzeitctl status {name}"'
     kept = "its old settings are kept" if result["undone"] else f'see "gleitzeitctl why {name}"'
-    return f'gleitzeitctl: could not change "{name}": {result["reason"]}: {kept}'
+    return f'gleitzeitctl: could not change "{name}": {flat(result["reason"])}: {kept}'
 
 
 def _status(answer: dict[str, Any], wait: bool) -> int:

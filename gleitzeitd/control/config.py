@@ -12,17 +12,20 @@ from anyio import to_thread
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.control.bodies import body_of, flag_of, seconds_of
+from gleitzeitd.control.evidence import evidence_against, pending
 from gleitzeitd.control.peers import rights
 from gleitzeitd.control.reload import Reload, Reloaded
 from gleitzeitd.core.plan import Plan
 from gleitzeitd.processes.changes import Change
+from gleitzeitd.processes.supervisor import Supervisor
 
 View = dict[str, Any]
 
 
 class ConfigRoutes:
-    def __init__(self, reload: Reload, demand_running: Callable[[], None]) -> None:
+    def __init__(self, reload: Reload, supervisor: Supervisor, demand_running: Callable[[], None]) -> None:
         """`demand_running` raises CallError while the daemon may not change anything."""
+        self._supervisor = supervisor
         self._reload = reload
         self._demand_running = demand_running
         self._history = reload.history
@@ -49,7 +52,7 @@ class ConfigRoutes:
             with anyio.move_on_after(timeout):
                 for change in reloaded.changes:
                     await change.done.wait()
-        return web.json_response(_view(reloaded, self._path))
+        return web.json_response(_view(reloaded, self._path, self._supervisor))
 
     async def _versions(self, request: web.Request) -> web.Response:
         rights(request).demand_look()
@@ -81,7 +84,7 @@ class ConfigRoutes:
         return web.json_response({**shown, "files": dict(version.files)})
 
 
-def _view(reloaded: Reloaded, path: str) -> View:
+def _view(reloaded: Reloaded, path: str, supervisor: Supervisor) -> View:
     """What a reload came to so far."""
     return {
         "config": path,
@@ -89,7 +92,7 @@ def _view(reloaded: Reloaded, path: str) -> View:
         "refused": reloaded.is_refused,
         "problems": list(reloaded.problems),
         "plan": _plan(reloaded.plan) if reloaded.plan else None,
-        "results": results(reloaded.changes),
+        "results": results(reloaded.changes, supervisor),
     }
 
 
@@ -107,15 +110,19 @@ def _plan(plan: Plan) -> View:
     return {"providers": steps, "global": list(plan.live), "after_daemon_restart": list(plan.later)}
 
 
-def results(changes: Sequence[Change]) -> list[View]:
-    return [
-        {
-            "name": change.provider,
-            "action": change.action,
-            "done": change.done.is_set(),
-            "ok": change.done.is_set() and not change.failure,
-            "undone": change.is_undone,
-            "reason": change.failure,
-        }
-        for change in changes
-    ]
+def results(changes: Sequence[Change], supervisor: Supervisor) -> list[View]:
+    return [_result(change, supervisor) for change in changes]
+
+
+def _result(change: Change, supervisor: Supervisor) -> View:
+    is_done = change.done.is_set()
+    evidence = evidence_against(change, supervisor.of(change.provider)) if change.failure else []
+    return {
+        "name": change.provider,
+        "action": change.action,
+        "done": is_done,
+        "ok": is_done and not change.failure,
+        "undone": change.is_undone,
+        "reason": change.failure if is_done else pending(change, supervisor),
+        "evidence": evidence,
+    }

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import anyio
 import structlog
@@ -23,6 +24,8 @@ from gleitzeitd.control.exposition import MetricsRoute
 from gleitzeitd.control.health import health
 from gleitzeitd.control.jsonlines import JsonLines, told
 from gleitzeitd.control.logs import Tail
+from gleitzeitd.control.monitor import Monitor, every_of, used
+from gleitzeitd.control.names import selected
 from gleitzeitd.control.offers import OfferRoutes
 from gleitzeitd.control.peers import rights
 from gleitzeitd.control.reload import Reload
@@ -66,7 +69,7 @@ class Control:
         self._reload = reload
         self._calls = CallRoutes(hub)
         self._tokens = TokenRoutes(keeper)
-        self._config = ConfigRoutes(reload, self._demand_running)
+        self._config = ConfigRoutes(reload, supervisor, self._demand_running)
         self._busy = set[object]()
         """The connections with a request in hand."""
 
@@ -90,6 +93,7 @@ class Control:
         """What answers the API's requests, for a server of its own."""
         app = web.Application(middlewares=[self._count, _errors], client_max_size=MAX_FRAME)
         app.add_routes(self._routes())
+        app.on_response_prepare.append(_sign)
         return app
 
     @web.middleware
@@ -108,6 +112,7 @@ class Control:
             *MetricsRoute(self._supervisor, self._hub).routes(),
             web.get("/v1/version", self._version),
             web.get("/v1/status", self._status),
+            web.get("/v1/monitor", self._monitor),
             *steering,
             web.get("/v1/logs", self._logs),
             web.get("/v1/why", self._why),
@@ -138,15 +143,16 @@ class Control:
         now = anyio.current_time()
         found = list(views.instances(self._supervisor, self._hub, now))
         if names := request.query.getall("name", []):
-            for name in names:
-                if all(name not in (view["name"], view["provider"]) for view in found):
-                    self._hub.registry.demand(name)  # Says what is wrong with the name.
-            found = [view for view in found if view["name"] in names or view["provider"] in names]
+            found = selected(found, names, self._hub.registry.demand)
         else:
             self._usages.forget_all_but(view["pid"] for view in found)
-        found = [view | self._used(view["pid"]) for view in found]
+        found = [view | used(self._usages, view["pid"]) for view in found]
+        return web.json_response({"daemon": self._daemon(now), "instances": found})
+
+    def _daemon(self, now: float) -> dict[str, Any]:
+        """What the daemon says of itself."""
         about = self._about
-        daemon = {
+        return {
             "version": VERSION,
             "pid": os.getpid(),
             "state": about.state,
@@ -155,19 +161,20 @@ class Control:
             "problems": list(self._reload.problems),
             "after_daemon_restart": [f"global.{key}" for key in self._reload.later],
             "refused": self._reload.is_refused,
+            "changing": [change.provider for change in self._reload.changes.under_way],
             "failures": [{"name": name, "reason": f.reason} for name, f in self._reload.failures.items()],
             "not_kept": self._reload.unkept,
             "control": about.control,
             "hub": about.hub,
         }
-        return web.json_response({"daemon": daemon, "instances": found})
 
-    def _used(self, pid: int | None) -> dict[str, float | None]:
-        """What a process and its descendants use; null where there is none, or it is elsewhere."""
-        used = self._usages.of(pid) if pid is not None else None
-        if used is None:
-            return {"cpu": None, "memory": None}
-        return {"cpu": round(used.cpu, 4), "memory": used.memory}
+    async def _monitor(self, request: web.Request) -> web.StreamResponse:
+        rights(request).demand_look()
+        every, names = every_of(request.query.get("every", "1")), request.query.getall("name", [])
+        monitor = Monitor(self._supervisor, self._hub, self._daemon, names)
+        async with JsonLines.answering(request) as lines:
+            await monitor.send(lines.write, every)
+        return lines.response
 
     def _demand_running(self) -> None:
         if self._about.state != "running":
@@ -215,6 +222,11 @@ class Control:
         rights(request).demand_own()
         self._about.shutdown.set()
         return web.json_response({}, status=202)
+
+
+async def _sign(_: web.Request, response: web.StreamResponse) -> None:
+    """Whoever does not understand an answer sees whether that may be for its age."""
+    response.headers["Server"] = f"gleitzeitd/{VERSION}"
 
 
 @web.middleware

@@ -9,12 +9,19 @@ from typing import Any
 
 import anyio
 
+from gleitzeitd.control.evidence import evidence_against, evidence_of, reason_of
 from gleitzeitd.control.names import chosen, providers_of
 from gleitzeitd.core.events import Event, Restart, Start, Stop
 from gleitzeitd.core.gates import is_up
+from gleitzeitd.core.outlook import outlook
 from gleitzeitd.core.process import AT_REST, Process, State
 from gleitzeitd.processes.changes import Change, Changes
+from gleitzeitd.processes.instance import Instance
 from gleitzeitd.processes.supervisor import Supervisor
+
+TAKEN_UP = 0.5
+"""Seconds in which a want is taken up, so that who does not wait is told what it changed at once."""
+View = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,7 @@ ORDERS = {
 
 async def steer(
     supervisor: Supervisor, action: str, names: Iterable[str], *, patience: float | None
-) -> list[dict[str, Any]]:
+) -> list[View]:
     """Say what is wanted and wait for it, at most `patience` seconds; one result an instance.
 
     A stop takes along, and lists first, who depends on what is stopped; a start what it depends on, where
@@ -100,7 +107,10 @@ async def steer(
         now = supervisor.instances[name].process
         return supervisor.is_idle and (order.true(now, before[name]) or order.vain(now, before[name]))
 
-    if patience is not None:
+    if patience is None:
+        with anyio.move_on_after(TAKEN_UP):
+            await supervisor.until(lambda: supervisor.is_idle)
+    else:
         with anyio.move_on_after(patience):
             await supervisor.until(lambda: all(settled(name) for name in going))
     return [
@@ -110,7 +120,7 @@ async def steer(
 
 async def roll(
     supervisor: Supervisor, changes: Changes, names: Iterable[str], *, patience: float | None
-) -> list[dict[str, Any]]:
+) -> list[View]:
     """Replace all lives of these providers, each with a new one that is ready first where that can be.
 
     What is down is started. Raises CallError for an unknown name.
@@ -126,30 +136,51 @@ async def roll(
             for change in begun:
                 await change.done.wait()
     return results + [
-        _rolled(instance.process, change, patience is not None)
+        _rolled(instance, change, patience is not None)
         for change in begun
         for instance in supervisor.of(change.provider)
         if instance.name not in down
     ]
 
 
-def _rolled(process: Process, change: Change, waited: bool) -> dict[str, Any]:
-    result = {"name": process.name, "state": process.state, "pid": process.pid, "reason": process.reason}
+def _rolled(instance: Instance, change: Change, waited: bool) -> View:
+    result = _told(instance)
     if not waited or (change.done.is_set() and not change.failure):
         return {**result, "ok": True}
     if change.done.is_set():
-        return {**result, "ok": False, "reason": f"the new life failed: {change.failure}"}
-    return {**result, "ok": False, "code": "deadline_exceeded"}
+        evidence = evidence_against(change, [instance])
+        return {
+            **result,
+            "ok": False,
+            "reason": f"the new life failed: {change.failure}",
+            "evidence": evidence,
+        }
+    return _late(instance, result)
 
 
 def _result(
     supervisor: Supervisor, name: str, order: Order, before: Process, waited: bool, settled: bool
-) -> dict[str, Any]:
+) -> View:
     if name not in supervisor.instances:
         gone = {"name": name, "state": State.STOPPED, "pid": None, "reason": "it was taken out of the config"}
         return {**gone, "ok": order is ORDERS["stop"]}
-    now = supervisor.instances[name].process
-    result = {"name": name, "state": now.state, "pid": now.pid, "reason": now.reason}
-    if not waited or order.true(now, before):
+    instance = supervisor.instances[name]
+    result = _told(instance)
+    if not waited or order.true(instance.process, before):
         return {**result, "ok": True}
-    return {**result, "ok": False} if settled else {**result, "ok": False, "code": "deadline_exceeded"}
+    if not settled:
+        return _late(instance, result)
+    return {**result, "ok": False, "evidence": evidence_of(instance, instance.process.generation)}
+
+
+def _told(instance: Instance) -> View:
+    process = instance.process
+    return {"name": instance.name, "state": process.state, "pid": process.pid, "reason": reason_of(process)}
+
+
+def _late(instance: Instance, result: View) -> View:
+    """Not so yet, and what it comes to by itself."""
+    process = instance.process
+    evidence = evidence_of(instance, process.generation) if process.wanted else []
+    late = {"ok": False, "code": "deadline_exceeded", "evidence": evidence}
+    return {**result, **late, "next": outlook(process, anyio.current_time())}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from gleitzeitd.control.names import chosen
+from gleitzeitd.control.names import chosen, means
 from gleitzeitd.control.views import View, ailment_of, next_in, of_life
 from gleitzeitd.core.outlook import outlook
 from gleitzeitd.core.process import State
@@ -20,14 +20,14 @@ from gleitzeitd.processes.supervisor import Supervisor
 def stories(
     supervisor: Supervisor, hub: Hub, failures: Mapping[str, str], names: Sequence[str], now: float
 ) -> list[View]:
-    """Of the providers and instances of these names; "all" means all, those that others started last.
+    """Of the providers and instances that these names mean (see `chosen`), those that others started last.
 
     `failures`: by provider, why what should be in its place is not. Raises CallError `not_found.provider`.
     """
     connected = hub.registry.registrations
-    guests = [one for one in connected() if one.is_external and {"all", one.name}.intersection(names)]
-    met = {guest.name for guest in guests} - supervisor.order.instances.keys()
-    own = [supervisor.instances[name] for name in chosen(supervisor, [n for n in names if n not in met])]
+    external = [one for one in connected() if one.is_external]
+    guests = [one for one in external if any(means(name, one.name, one.name) for name in names)]
+    own = [supervisor.instances[name] for name in chosen(supervisor, names, {one.name for one in guests})]
     return [
         *(_own(one, connected(one.name), failures.get(one.spec.name, ""), now) for one in own),
         *(_guest(one, now) for one in guests),

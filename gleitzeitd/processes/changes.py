@@ -19,6 +19,7 @@ from gleitzeitd.core.process import State
 from gleitzeitd.core.replacement import Outcome, outcome, why
 from gleitzeitd.core.spec import Policy, Spec, Update
 from gleitzeitd.processes.instance import Instance
+from gleitzeitd.processes.logs.lines import stamp
 from gleitzeitd.processes.supervisor import Supervisor
 
 log = structlog.get_logger("gleitzeitd")
@@ -46,6 +47,8 @@ class Change:
     """It is as it was before."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     done: anyio.Event = field(default_factory=anyio.Event)
+    begun: str = field(default_factory=stamp)
+    """When, as times are told in outputs and histories."""
 
 
 class FailedError(Exception):

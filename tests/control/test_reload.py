@@ -20,6 +20,7 @@ from gleitzeitd.config.history import History
 from gleitzeitd.control.config import ConfigRoutes
 from gleitzeitd.control.peers import Role
 from gleitzeitd.control.reload import Reload
+from gleitzeitd.processes.supervisor import Supervisor
 from tests.control.asking import Answer, ask, connected, documented
 from tests.control.conftest import PROBE, SLEEPER
 from tests.house import House, eventually, house
@@ -132,7 +133,7 @@ def test_a_reload_carries_out_its_plan_and_waits_for_it(daemon: House) -> None:
 
     answer = reload(daemon)
 
-    result = {"done": True, "ok": True, "undone": False, "reason": ""}
+    result = {"done": True, "ok": True, "undone": False, "reason": "", "evidence": []}
     assert answer["results"] == [
         {"name": "told", "action": "update in place", **result},
         {"name": "renewed", "action": "restart", **result},
@@ -150,7 +151,8 @@ def test_without_waiting_a_reload_says_what_is_under_way(daemon: House) -> None:
 
     (result,) = reload(daemon, wait=False)["results"]
 
-    assert (result["name"], result["done"], result["ok"], result["reason"]) == ("scripted", False, False, "")
+    assert (result["name"], result["done"], result["ok"]) == ("scripted", False, False)
+    assert re.fullmatch(r"generation \d+ is STARTING", result["reason"])
     eventually(lambda: pids(daemon)["scripted"] not in (None, before["scripted"]))
 
 
@@ -185,6 +187,7 @@ def test_a_change_that_fails_is_undone_and_shown_until_a_reload_mends_it(daemon:
         "ok": False,
         "undone": True,
         "reason": "",
+        "evidence": ["no such thing"],
     }
     assert reason in result["reason"]
     status = ask(str(daemon.socket), "GET", "/v1/status").json["daemon"]
@@ -482,7 +485,7 @@ async def test_the_texts_of_the_files_are_for_the_owner_alone(
     reload = SimpleNamespace(
         history=history, house=SimpleNamespace(path="p.yaml", mark=b""), kept=(), failures={}
     )
-    routes = ConfigRoutes(cast(Reload, reload), lambda: None).routes()
+    routes = ConfigRoutes(cast(Reload, reload), cast(Supervisor, None), lambda: None).routes()
     handlers = {route.path: route.handler for route in routes}
     for role in Role:
         monkeypatch.setattr("gleitzeitd.control.peers.role_of", lambda _, role=role: role)

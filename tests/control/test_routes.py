@@ -184,6 +184,7 @@ def test_what_is_given_up_is_not_ok(request_: Ask) -> None:
         "state": "FATAL",
         "pid": None,
         "reason": "exited with 78",
+        "evidence": [],
     }
     assert sleeper["ok"] is True
 
@@ -200,6 +201,8 @@ def test_what_is_not_so_in_time_is_not_ok_yet(request_: Ask, daemon: House) -> N
             "state": "STOPPING",
             "pid": pid,
             "reason": "stop was asked for",
+            "next": "It was asked to end and is killed in 3600.0 s if it does not. Then it is stopped.",
+            "evidence": [],
         }
         (result,) = request_("POST", "/v1/start", {"names": ["stubborn"], "wait": False}).json["results"]
         assert (result["ok"], result["state"]) == (True, "STOPPING")

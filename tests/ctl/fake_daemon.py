@@ -69,7 +69,9 @@ class FakeDaemon:
 
 def read_request(connection: socket.socket) -> Request:
     with connection.makefile("rb") as stream:
-        method, target, _ = stream.readline().decode().split()
+        if not (first := stream.readline().decode()):
+            raise ConnectionResetError("somebody only looked whether anybody is there")
+        method, target, _ = first.split()
         headers = {}
         while line := stream.readline().decode().strip():
             name, _, value = line.partition(":")

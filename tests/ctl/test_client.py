@@ -138,7 +138,7 @@ def test_an_error_without_an_envelope_says_what_came(daemon: FakeDaemon, client:
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
-    with pytest.raises(Complaint, match='nobody listens there: start it with "gleitzeit serve"') as caught:
+    with pytest.raises(Complaint, match=r'no daemon at .*nobody\.sock: start it with "gl') as caught:
         Client(str(tmp_path / "nobody.sock")).get("/v1/status")
     assert caught.value.exit == 3
 
@@ -147,8 +147,15 @@ def test_a_socket_that_a_dead_daemon_left(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(path := str(tmp_path / "d.sock"))
 
-    with pytest.raises(Complaint, match="nobody listens there"):
+    with pytest.raises(Complaint, match="one that an earlier daemon left: start it with"):
         Client(path).get("/v1/status")
+
+
+def test_a_file_that_is_no_socket(tmp_path: Path) -> None:
+    (tmp_path / "providers.yaml").touch()
+
+    with pytest.raises(Complaint, match=r"no daemon at .*providers\.yaml: what is there is no socket"):
+        Client(str(tmp_path / "providers.yaml")).get("/v1/status")
 
 
 def test_a_path_that_is_too_long_for_a_socket() -> None:
@@ -163,7 +170,7 @@ def test_a_socket_that_may_not_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(wire, "connect", refuse)
 
-    with pytest.raises(Complaint, match='join the group "gleitzeit"') as caught:
+    with pytest.raises(Complaint, match='ask to be added to the group "gleitzeit"') as caught:
         Client("/run/d.sock").get("/v1/status")
     assert caught.value.exit == 8
 

@@ -233,7 +233,7 @@ def test_without_a_daemon_there_is_nothing_to_reload(ctl: Ctl) -> None:
     done = ctl("reload", "--socket", "/nowhere/d.sock")
 
     assert (done.returncode, done.stdout) == (3, "")
-    assert "nobody listens there" in done.stderr
+    assert "no daemon at /nowhere/d.sock" in done.stderr
 
 
 def test_a_time_that_is_none_is_refused_before_anybody_is_asked(daemon: FakeDaemon, ctl: Ctl) -> None:

@@ -125,7 +125,7 @@ def test_no_daemon_to_ask(empty: House, words: tuple[str, ...]) -> None:
 
     assert status == 3
     assert sentence == (
-        f"gleitzeitctl: cannot reach the daemon at {empty.socket}: nobody listens there: "
+        f"gleitzeitctl: no daemon at {empty.socket}: "
         'start it with "gleitzeit serve" or "systemctl start gleitzeitd"'
     )
 

@@ -66,7 +66,7 @@ def test_who_ignores_the_signal_is_killed_after_its_timeout(tmp_path: Path) -> N
     with house(tmp_path, {"stubborn": stubborn}) as h:
         h.until("stubborn", "RUNNING")
         answer = h.ctl("stop", "stubborn")
-        assert (answer.returncode, answer.stdout) == (0, "stubborn: STOPPED\n")
+        assert (answer.returncode, answer.stdout) == (0, "stubborn  STOPPED\n")
         assert h.left_behind() == []
 
 

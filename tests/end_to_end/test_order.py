@@ -54,14 +54,14 @@ def test_a_stop_takes_the_dependents_along_first_and_a_start_what_is_needed(tmp_
         h.until("web", "RUNNING")
 
         stopped = h.ctl("stop", "database")
-        assert stopped.stdout.splitlines() == ["web: STOPPED", "database: STOPPED"]
+        assert stopped.stdout.splitlines() == ["web       STOPPED", "database  STOPPED"]
         ended = [name for name, state in order(h) if state == "STOPPED"]
         assert ended == ["web", "database"]
 
         started = h.ctl("start", "web")
-        assert [line.split(",")[0] for line in started.stdout.splitlines()] == [
-            "database: RUNNING",
-            "web: RUNNING",
+        assert [line.split()[:2] for line in started.stdout.splitlines()] == [
+            ["database", "RUNNING"],
+            ["web", "RUNNING"],
         ]
 
 
