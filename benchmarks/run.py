@@ -24,6 +24,7 @@ from benchmarks import (
     idle,
     intake,
     loading,
+    monitor,
     relay,
     reload,
     report,
@@ -68,6 +69,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "crowd": crowd,
     "gateway": gateway,
     "status": status,
+    "monitor": monitor,
 }
 RELAYED = ("python-socketio", "aiohttp")
 LIBRARIES = {"relay": RELAYED, "streams": RELAYED, "crowd": RELAYED, "loading": ("ruamel.yaml",)}

@@ -39,6 +39,8 @@ class Attempts:
         self._left = ""
         self.provider = self._lead
         """Who had it last, or by what name it is known that never reached anybody."""
+        self.instance = self.provider
+        """The one process of it, likewise."""
         self.number = 0
         """Times that the request was written to an instance."""
         self.call: Call | None = None
@@ -92,7 +94,7 @@ class Attempts:
 
     def _count(self, registration: Registration, asked: float) -> None:
         meter, name = self._desk.meter, registration.name
-        self.provider = name
+        self.provider, self.instance = name, registration.instance
         meter.waited(name, self.given - asked)
         if self._left:
             meter.fell_back(self._left, name)

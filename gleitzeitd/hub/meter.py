@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gleitzeit_extensions.protocol import CODES
+from gleitzeitd.hub.tally import Tally
 
 NOBODY = ""
 """Stands for every name that is no provider's."""
@@ -40,7 +41,7 @@ class Histogram:
 class Series:
     """What is counted of one provider. `kind` is invoke or stream, `code` is "ok" or that of an error."""
 
-    __slots__ = ("calls", "durations", "fallbacks", "firsts", "items", "retries", "waits")
+    __slots__ = ("calls", "durations", "fallbacks", "firsts", "items", "retries", "tallies", "waits")
 
     def __init__(self) -> None:
         self.calls: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -54,6 +55,8 @@ class Series:
         """By code."""
         self.fallbacks: defaultdict[str, int] = defaultdict(int)
         """By the provider that the call went on to."""
+        self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
+        """By the instance that had the call; by the provider where nobody did."""
 
 
 class Meter:
@@ -67,11 +70,16 @@ class Meter:
         self._turned_away: defaultdict[str, int] = defaultdict(int)
 
     # What happens.
-    def ended(self, provider: str, kind: str, code: str, seconds: float) -> None:
-        """A caller's call is over. `kind`: invoke or stream; `code`: "ok" or that of its error."""
-        series = self._series.get(provider) or self._new(provider)
+    def ended(self, provider: str, kind: str, code: str, seconds: float, instance: str, now: float) -> None:
+        """A caller's call is over. `kind`: invoke or stream; `code`: "ok" or that of its error; `instance`:
+        who had it last, or the provider's name when nobody did."""
+        series = self._series.get(provider)
+        if series is None:
+            series = self._new(provider)
+            instance = instance if series is not self._nobody else NOBODY
         series.calls[kind, code if code in KNOWN else OTHER] += 1
         series.durations[kind].observe(seconds)
+        series.tallies[instance].ended(code, seconds, now)
 
     def waited(self, provider: str, seconds: float) -> None:
         """A call was given to an instance after so long in the queue (0 for most)."""

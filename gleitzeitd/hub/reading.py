@@ -117,5 +117,5 @@ class Reading:
     def _end(self, code: str) -> None:
         if not self._is_over:
             self._is_over = True
-            seconds = clock.now() - self._began
-            self._desk.meter.ended(self._attempts.provider, "stream", code, seconds)
+            now, had = clock.now(), self._attempts
+            self._desk.meter.ended(had.provider, "stream", code, now - self._began, had.instance, now)

@@ -65,7 +65,8 @@ class Router:
             code = exc.code
             raise
         finally:
-            self._desk.meter.ended(attempts.provider, "invoke", code, clock.now() - began)
+            now = clock.now()
+            self._desk.meter.ended(attempts.provider, "invoke", code, now - began, attempts.instance, now)
 
     async def _answer(self, attempts: Attempts, deadline: float) -> Any:
         while True:

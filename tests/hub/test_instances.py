@@ -67,6 +67,22 @@ async def test_a_call_for_one_instance_goes_to_that_one_alone() -> None:
         assert [await caller.answer() for _ in range(2)] == ["one", "two"]
 
 
+async def test_a_call_is_counted_with_the_instance_that_had_it_else_with_the_provider() -> None:
+    async with site(twins()) as hub:
+        (_, second), caller = await both(hub), await hub.caller()
+        await caller.ask("1", provider="tool#2")
+        await second.reply("one")
+        await caller.answer()
+        await second.leave()
+        hub.hub.registry.stands("tool#2", STOPPED)
+        await caller.ask("2", provider="tool#2")
+        with pytest.raises(CallError):
+            await caller.answer()
+
+        series = dict(hub.hub.meter.series())["tool"]
+        assert {name: tally.calls for name, tally in series.tallies.items()} == {"tool#2": 1, "tool": 1}
+
+
 async def test_calls_that_wait_for_one_instance_hold_up_no_others() -> None:
     """Seen to fail with one queue for all addresses, whose first stands in the way of the rest."""
     async with site(twins(concurrency=1)) as hub:

@@ -97,6 +97,22 @@ def test_t6d_t20a_health_shows_the_whole_dict(at: Desk) -> None:
     assert "available_methods=['add', 'divide', 'sin']" in shown(at, "gleitzeit providers health calculator")
 
 
+def test_t20b_monitor_shows_what_one_provider_uses_and_does(at: Desk) -> None:
+    result(at, "calculator add", a=5, b=3)
+
+    titles, row, *_ = (
+        line.split("  ") for line in shown(at, "gleitzeit monitor --provider calculator").splitlines()
+    )
+
+    told = dict(zip(filter(None, map(str.strip, titles)), filter(None, map(str.strip, row)), strict=True))
+    assert (told["NAME"], told["STATE"], told["RESTARTS"]) == ("calculator", "RUNNING", "0")
+    assert told["CPU"].endswith("%")
+    assert told["MEMORY"].endswith(" MiB")
+    assert int(told["CALLS"]) >= 1
+    assert told["P50"].endswith("s")
+    assert told["P99"].endswith("s")
+
+
 def test_t7_who_pastes_the_reference_is_told_what_to_choose_from(at: Desk) -> None:
     (at.root / "pasted.yaml").write_text(
         "providers:\n  provider_name:\n    enabled: true|false\n    type: llm|tool|extension\n"
