@@ -38,6 +38,13 @@ def state_directory() -> str:
     return os.path.join(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "gleitzeit")
 
 
+def logs_directory() -> str:
+    """Where such a daemon keeps what its providers print. It may not be there yet."""
+    if given := os.environ.get("LOGS_DIRECTORY"):
+        return given.split(":")[0]
+    return "/var/log/gleitzeit" if os.geteuid() == 0 else os.path.join(state_directory(), "logs")
+
+
 def control_socket(given: str | None = None) -> str:
     """The socket to look for a daemon at: what is given, else `$GLEITZEIT_SOCKET`, else the user's own
     daemon where one listens, else the system's."""

@@ -37,7 +37,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 def terminal_width() -> int:
     """The terminal's columns; without one more than anything needs: what a program reads is not cut."""
-    columns = os.get_terminal_size().columns if _is_seen() else 0
+    columns = os.get_terminal_size().columns if is_seen() else 0
     return columns or sys.maxsize
 
 
@@ -52,12 +52,12 @@ def paint(cell: str) -> str:
 
 def coloured(text: str, colour: int | None) -> str:
     """The text in that colour, where somebody sees it and wants colours."""
-    if colour is None or os.environ.get("NO_COLOR") or not _is_seen():
+    if colour is None or os.environ.get("NO_COLOR") or not is_seen():
         return text
     return f"\x1b[{colour}m{text}\x1b[0m"
 
 
-def _is_seen() -> bool:
+def is_seen() -> bool:
     return bool(sys.stdout) and sys.stdout.isatty()
 
 

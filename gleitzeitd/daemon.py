@@ -74,6 +74,7 @@ class Daemon:
         self.hub = Hub(house.specs, house.disabled, self.tokens, self._facts())
         self.launches = Launches(house, control, self.hub.registry.expect, search_here=search_here)
         logs, slots = premises.logs_directory(), house.parallel_starts
+        self.about.logs = str(logs)
         self.supervisor = Supervisor(house.specs, logs, self._callbacks(), slots)
         self._service = Service(manager, self.supervisor, control)
         history = History(Path(places.state_directory(), "history"), self.about.config)

@@ -22,12 +22,9 @@ from gleitzeitd.core.spec import Tls
 
 def logs_directory() -> Path:
     """Where providers' output is kept, made if need be. Raises OccupiedError."""
-    if given := os.environ.get("LOGS_DIRECTORY"):
-        path = Path(given.split(":")[0])
-    else:
-        path = Path("/var/log/gleitzeit") if os.geteuid() == 0 else Path(places.state_directory(), "logs")
-    make_directory(str(path), 0o750)
-    return path
+    path = places.logs_directory()
+    make_directory(path, 0o750)
+    return Path(path)
 
 
 def make_directory(path: str, mode: int) -> None:

@@ -1,62 +1,93 @@
 """`logs`: what providers print, as they print it."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+import re
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gleitzeitctl.complaint import misuse
-from gleitzeitctl.render import as_json, note
 from gleitzeitctl.session import Session
 
-Name = Annotated[str | None, typer.Argument(metavar="NAME", help="A provider or instance; else all.")]
+if TYPE_CHECKING:
+    from gleitzeitctl.logs.records import Wanted
+
+USUAL = 100
+"""Lines that are shown where nothing else says how many."""
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME...", help="Providers, instances, or patterns such as `web*`; else all."),
+]
 Provider = Annotated[str | None, typer.Option("--provider", metavar="NAME", help="The same as NAME.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")]
-Lines = Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="How many of the last lines.")]
+Lines = Annotated[
+    int | None,
+    typer.Option("--lines", "-n", metavar="N", min=0, help="How many of the last lines [default: 100]."),
+]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help='Only what is newer: 10m, 05:10, "2026-11-23 05:10".'),
+]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only what is older.")]
+Grep = Annotated[
+    str | None, typer.Option("--grep", metavar="REGEX", help="Only lines that have this in them.")
+]
 Stderr = Annotated[bool, typer.Option("--stderr", help="Only what was printed to stderr.")]
+Times = Annotated[bool, typer.Option("--timestamps", "-t", help="Show when each line was printed.")]
 
 
 def logs(
     context: typer.Context,
-    name: Name = None,
+    names: Names = None,
     provider: Provider = None,
     follow: Follow = False,
-    lines: Lines = 100,
+    lines: Lines = None,
+    since: Since = None,
+    until: Until = None,
+    grep: Grep = None,
     stderr: Stderr = False,
+    times: Times = False,
 ) -> None:
     """Show what providers print.
 
-    What one prints is shown as it came; of several, each line has the name before it.
+    What one prints is shown as it came; of several, each line has the name before it. The last 100 lines,
+    or all that --since, --until and --grep ask for. Without a daemon the files are read.
 
     \b
     Example:
-      gleitzeitctl logs calculator -f -n 20
+      gleitzeitctl logs calculator --since 10m --stderr
     """
-    if name and provider and name != provider:
-        raise misuse(f'"{name}" and --provider "{provider}" are two: name one of them, or none for all')
-    session, asked = Session.of(context), name or provider
-    which = ([("name", asked)] if asked else []) + ([("stream", "stderr")] if stderr else [])
-    records = session.client.follow("/v1/logs", [*which, ("n", lines), ("follow", int(follow))])
-    for text in map(as_line, records) if session.json else in_words(records, asked):
+    from gleitzeitctl.logs.reading import Reading
+    from gleitzeitctl.logs.shown import Words, as_line
+
+    session = Session.of(context)
+    if follow and until:
+        raise misuse("--follow goes on, and --until ends: use one of them")
+    asked = list(dict.fromkeys([*(names or ()), *([provider] if provider else ())])) or ["all"]
+    wanted = _wanted(since, until, grep, stderr)
+    # what is asked for by time or content is wanted whole
+    count = lines if lines is not None else None if since or until or grep else USUAL
+    reading = Reading(session.client, asked, wanted, count)
+    reading.find()
+    records = reading.follow() if follow else reading.past()
+    alone = asked[0] if asked == reading.instances else None
+    in_words = Words(alone, max(map(len, reading.instances), default=0), times)
+    texts = map(as_line, records) if session.json else in_words(records)
+    for text in texts:
         print(text, end="", flush=follow)
 
 
-def as_line(record: dict[str, Any]) -> str:
-    return f"{as_json(record)}\n"
+def _wanted(since: str | None, until: str | None, grep: str | None, stderr: bool) -> "Wanted":
+    from gleitzeitctl.logs.records import Wanted
+    from gleitzeitctl.logs.times import stamp
 
-
-def in_words(records: Iterator[dict[str, Any]], asked: str | None) -> Iterator[str]:
-    """The text to print: with a name before each line, unless it is the name that was asked for."""
-    unfinished, width = None, 0
-    for record in records:
-        instance = record["instance"]
-        if "missed" in record:
-            whose = instance or asked or "all"
-            note(f"{record['missed']} bytes of {whose} are missing here: they were not read in time")
-            continue
-        width = max(width, len(instance))
-        goes_on = unfinished == instance
-        break_before = "\n" if unfinished and not goes_on else ""
-        prefix = "" if goes_on or instance == asked else f"{instance.ljust(width)} | "
-        yield f"{break_before}{prefix}{record['line']}" + ("" if record["partial"] else "\n")
-        unfinished = instance if record["partial"] else None
+    try:
+        pattern = re.compile(grep.encode()) if grep is not None else None
+    except re.error as exc:
+        raise misuse(f'--grep "{grep}" is no regular expression: {exc}') from exc
+    return Wanted(
+        since=stamp("--since", since) if since else b"",
+        until=stamp("--until", until) if until else b"",
+        stream="stderr" if stderr else "",
+        grep=pattern,
+    )

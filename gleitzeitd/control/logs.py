@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import anyio.lowlevel
+from multidict import MultiMapping
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.control.names import chosen
@@ -19,6 +21,8 @@ from gleitzeitd.processes.supervisor import Supervisor
 
 TURN = 100
 """Records after which others have their turn."""
+MOST_LINES = 1_000_000
+"""More than what is in memory can have."""
 MOST_PAST = 1024 * 1024
 """Bytes of what was printed before that are kept for one reader."""
 Write = Callable[[dict[str, Any]], Awaitable[None]]
@@ -28,36 +32,67 @@ Write = Callable[[dict[str, Any]], Awaitable[None]]
 class Tail:
     """Which output is wanted."""
 
-    outputs: tuple[Output, ...]
+    supervisor: Supervisor
+    names: tuple[str, ...]
     count: int
     stream: str | None
+    since: str
     follow: bool
 
     @classmethod
-    def read(cls, supervisor: Supervisor, query: Mapping[str, str]) -> Tail:
+    def read(cls, supervisor: Supervisor, query: MultiMapping[str]) -> Tail:
         """Raises CallError for a name or a number that cannot be."""
-        outputs, stream = _chosen(supervisor, query.get("name")), query.get("stream")
+        names, stream = tuple(query.getall("name", ["all"])), query.get("stream")
+        chosen(supervisor, names)
         if stream not in (None, "stdout", "stderr"):
             raise CallError("invalid_request", f"`stream` must be stdout or stderr, not {stream[:40]!r}")
-        return cls(outputs, _count(query), stream, query.get("follow") == "1")
+        since = query.get("since", "")
+        return cls(supervisor, names, _count(query), stream, since, query.get("follow") == "1")
 
     async def send(self, write: Write) -> None:
+        if not self.follow:
+            return await self._send_past(self._outputs(), write)
         follower = Follower(self.stream)
-        with ExitStack() as stack:
-            # Followed before the past is read, so that nothing falls between the two.
-            for output in self.outputs if self.follow else ():
-                stack.enter_context(output.followed(follower))
-            for chunk in self._past():
-                await _write_all(chunk.records(), write)
-            while self.follow:
-                records, missed = await follower.take()
-                await _write_all(records, write)
-                if missed:
-                    await write({"instance": None, "missed": missed})
+        async with anyio.create_task_group() as tasks:
+            with ExitStack() as stack:
+                # Followed before the past is read, so that nothing falls between the two.
+                past = self._outputs()
+                for output in past:
+                    stack.enter_context(output.followed(follower))
+                tasks.start_soon(self._follow_newcomers, set(past), follower, stack)
+                await self._send_past(past, write)
+                while True:
+                    records, missed = await follower.take()
+                    await _write_all(records, write)
+                    if missed:
+                        await write({"instance": None, "missed": missed})
 
-    def _past(self) -> list[Chunk]:
-        chunks = (chunk for output in self.outputs for chunk in output.newest(self.count, self.stream))
-        return _bounded(newest(sorted(chunks, key=lambda chunk: chunk.time), self.count))
+    async def _follow_newcomers(self, known: set[Output], follower: Follower, stack: ExitStack) -> None:
+        """Have what a reload adds followed as well, from its first byte on."""
+        while True:
+            await self.supervisor.until(lambda: not known.issuperset(self._outputs()))
+            for output in set(self._outputs()) - known:
+                for chunk in output.newest(MOST_LINES, self.stream):
+                    follower.offer(chunk)
+                stack.enter_context(output.followed(follower))
+                known.add(output)
+
+    def _outputs(self) -> list[Output]:
+        """Of those that the names mean now; they may mean nobody for a while."""
+        with suppress(CallError):
+            return [self.supervisor.instances[name].output for name in chosen(self.supervisor, self.names)]
+        return []
+
+    async def _send_past(self, outputs: Iterable[Output], write: Write) -> None:
+        chunks = (chunk for output in outputs for chunk in output.newest(self.count, self.stream))
+        wanted = [chunk for chunk in chunks if chunk.time >= self.since]
+        for chunk in _bounded(newest(sorted(wanted, key=lambda chunk: chunk.time), self.count)):
+            await _write_all(chunk.records(), write)
+
+
+def files(supervisor: Supervisor, names: Iterable[str], directory: str) -> dict[str, Any]:
+    """Where the files of these lie, and whose they are. Raises CallError `not_found.provider`."""
+    return {"directory": directory, "instances": chosen(supervisor, names)}
 
 
 async def _write_all(records: Iterable[Record], write: Write) -> None:
@@ -76,11 +111,6 @@ def _bounded(chunks: list[Chunk]) -> list[Chunk]:
         if held > MOST_PAST:
             return chunks[len(chunks) - at :]
     return chunks
-
-
-def _chosen(supervisor: Supervisor, name: str | None) -> tuple[Output, ...]:
-    names = chosen(supervisor, ["all" if name is None else name])
-    return tuple(supervisor.instances[name].output for name in names)
 
 
 def _count(query: Mapping[str, str]) -> int:

@@ -23,7 +23,7 @@ from gleitzeitd.control.config import ConfigRoutes
 from gleitzeitd.control.exposition import MetricsRoute
 from gleitzeitd.control.health import health
 from gleitzeitd.control.jsonlines import JsonLines, told
-from gleitzeitd.control.logs import Tail
+from gleitzeitd.control.logs import Tail, files
 from gleitzeitd.control.monitor import Monitor, every_of, used
 from gleitzeitd.control.names import selected
 from gleitzeitd.control.offers import OfferRoutes
@@ -54,6 +54,8 @@ class About:
     control: str
     hub: tuple[str, ...]
     started: float
+    logs: str = ""
+    """The directory of what providers print."""
     state: str = "starting"
     shutdown: anyio.Event = field(default_factory=anyio.Event)
 
@@ -115,6 +117,7 @@ class Control:
             web.get("/v1/monitor", self._monitor),
             *steering,
             web.get("/v1/logs", self._logs),
+            web.get("/v1/logs/files", self._log_files),
             web.get("/v1/why", self._why),
             web.get("/v1/providers", self._providers),
             web.get("/v1/providers/{name}/health", self._health),
@@ -199,6 +202,11 @@ class Control:
         async with JsonLines.answering(request) as lines:
             await tail.send(lines.write)
         return lines.response
+
+    async def _log_files(self, request: web.Request) -> web.Response:
+        rights(request).demand_look()
+        names = request.query.getall("name", ["all"])
+        return told(files(self._supervisor, names, self._about.logs))
 
     async def _why(self, request: web.Request) -> web.Response:
         rights(request).demand_look()

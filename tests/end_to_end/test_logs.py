@@ -140,9 +140,11 @@ def test_a_reader_that_stands_still_holds_nobody_up_and_is_told_what_it_missed(
         file = h.root / "logs" / "flood.log"
         eventually(lambda: file.read_bytes().count(b"\n") == 1 + COUNT + 1)
 
+        # What the daemon had no room for is in the file.
         follower.process.send_signal(signal.SIGCONT)
-        missing = eventually(lambda: re.findall(r"(\d+) bytes of (\S+) are missing", follower.printed("err")))
-        assert {name for _, name in missing} == {"flood"}
+        numbers = [f"{number:0{WIDE}}" for number in range(1, COUNT + 1)]
+        eventually(lambda: follower.printed().endswith("over\n"))
+        assert follower.printed().splitlines() == ["ready", *numbers, "over"]
 
         read = missed = 0
         while read + missed < COUNT * (WIDE + 1) + len("over\n"):
@@ -158,11 +160,70 @@ def test_a_reader_that_stands_still_holds_nobody_up_and_is_told_what_it_missed(
         assert missed > 0
 
 
-def test_a_daemon_that_ends_ends_what_follows_it(tmp_path: Path) -> None:
-    with house(tmp_path, {"talker": PROVIDERS["talker"]}) as h, following(h, tmp_path, "talker") as follower:
-        eventually(lambda: follower.printed().startswith("life "))
-        assert h.stop() == 0
+COUNTER = "i=0; while :; do i=$((i+1)); echo $$-$i; sleep 0.002; done"
 
-        assert follower.process.wait(20) == 3
-        assert "Traceback" not in follower.printed("err")
-        assert len(follower.printed("err").splitlines()) == 1
+
+def test_every_line_comes_once_over_rotations_and_the_death_of_the_daemon(tmp_path: Path) -> None:
+    """Each life counts from 1, with its pid before the number."""
+    often = {"size": "4KiB", "files": 100}
+    providers = {"counter": {"command": ["sh", "-c", COUNTER], "start_seconds": 0, "logs": often}}
+    with house(tmp_path, providers) as h, following(h, tmp_path, "counter", "-n", "100000") as follower:
+        eventually(lambda: "-300\n" in follower.printed())
+        h.daemon.kill()
+        h.daemon.wait(20)
+        eventually(lambda: "goes on when it is back" in follower.printed("err"))
+        h.start()
+        eventually(lambda: follower.printed().count("-300\n") == 2)
+        shown = follower.printed().split("\n")[:-1]
+        assert "the daemon is back" in follower.printed("err")
+
+    lives = list(dict.fromkeys(line.partition("-")[0] for line in shown))
+    assert len(lives) == 2
+    for life in lives:
+        numbers = [int(line.partition("-")[2]) for line in shown if line.startswith(f"{life}-")]
+        # the oldest files may have been rotated away; what is shown has no gap and nothing twice
+        assert numbers == list(range(numbers[0], numbers[-1] + 1))
+
+
+def test_what_a_reload_adds_is_followed_from_its_first_line(tmp_path: Path) -> None:
+    talker = PROVIDERS["talker"]
+    with house(tmp_path, {"talker": talker}) as h, following(h, tmp_path) as follower:
+        eventually(lambda: "talker | life " in follower.printed())
+        config = json.loads(h.config.read_text())
+        says = ["sh", "-c", "echo here; exec sleep 1000"]
+        config["providers"]["newcomer"] = {"command": says, "start_seconds": 0}
+        h.config.write_text(json.dumps(config))
+        eventually(lambda: "newcomer | here\n" in follower.printed())
+
+
+def test_without_a_daemon_the_files_are_read(tmp_path: Path) -> None:
+    with house(tmp_path, {"both": PROVIDERS["both"], "talker": PROVIDERS["talker"]}) as h:
+        (h.root / "go").touch()
+        eventually(lambda: logs(h, "both", "-n", "1") == ["20"])
+        h.stop()
+        read = h.ctl("logs", "both", "-n", "2")
+        assert (read.returncode, read.stdout) == (0, "20\nunfinished\n")
+        assert "no daemon at" in read.stderr
+        assert f"these are the files in {tmp_path}/logs" in read.stderr
+        unknown = h.ctl("logs", "nobody")
+        assert unknown.returncode == 4
+        assert "there are logs of both, talker" in unknown.stderr
+
+
+def test_several_are_named_by_a_pattern_or_one_by_one(h: House) -> None:
+    both = {line.partition(" | ")[0].strip() for line in logs(h, "ta*", "both")}
+    assert both == {"talker", "both"}
+    assert h.ctl("logs", "x*").returncode == 4
+
+
+def test_lines_are_found_by_what_they_have_in_them_and_by_their_time(h: House) -> None:
+    assert logs(h, "both", "--grep", "^1[0-2]$") == ["10", "11", "12"]
+    assert logs(h, "both", "--grep", "wron") == ["wrong"]
+    assert logs(h, "both", "--since", "1h", "--grep", "wrong") == ["wrong"]
+    assert logs(h, "both", "--until", "1h") == []
+    (line,) = logs(h, "both", "--grep", "wrong", "-t")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} wrong", line)
+    for words in (["--grep", "("], ["--since", "soon"], ["-f", "--until", "1m"]):
+        refused = h.ctl("logs", "both", *words)
+        assert refused.returncode == 2
+        assert len(refused.stderr.splitlines()) == 1
