@@ -53,6 +53,9 @@ TREE = {
         "create-template": "template:create",
     },
     "route": "route:route",
+    "run": "run:run",
+    "add": "add:add",
+    "remove": "remove:remove",
     "serve": "serve:serve",
     "config": {
         "": ("Look at, check and change the config file.", "config:before"),

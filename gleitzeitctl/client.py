@@ -51,8 +51,8 @@ class Client:
     def post(self, target: str, body: dict[str, Any], patience: float | None = PATIENCE) -> Any:
         return self._whole("POST", target, json.dumps(body).encode(), patience)
 
-    def delete(self, target: str) -> Any:
-        return self._whole("DELETE", target, b"", PATIENCE)
+    def delete(self, target: str, patience: float | None = PATIENCE) -> Any:
+        return self._whole("DELETE", target, b"", patience)
 
     def wait(
         self, target: str, body: dict[str, Any], timeout: float, show: Callable[[], None] | None = None

@@ -123,7 +123,10 @@ def _command(name: str | None, where: str) -> Command:
 def _made(name: str | None, function: Callable[..., Any]) -> Command:
     app = _app()
     app.command(name, cls=PlainCommand)(function)
-    return get_command(app)
+    made = get_command(app)
+    # what stands behind a program's name is the program's, also what looks like an option of ours
+    made.allow_interspersed_args = not getattr(function, "runs_a_program", False)
+    return made
 
 
 def root(tree: Tree, has_completion: bool, headings: Mapping[str, str] = NO_HEADINGS) -> LazyGroup:

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -64,6 +65,7 @@ class Daemon:
     ) -> None:
         """`control`: its control socket's path; `search_here`: the current directory may have classes;
         `manager`: whoever wants to be told how it is; `kept`: the sockets of its life before."""
+        house = replace(house, transient=premises.transient(control))
         self.house = house
         self.control_path = control
         self.search_here = search_here
@@ -103,6 +105,7 @@ class Daemon:
             clear_predecessor(record)
             self._enclosure = held.enter_context(enclosure(record, self.house.specs))
             self._control = held.enter_context(self._unix(self.control_path, 0o660, group=True))
+            premises.clear_transient(self.house.transient)
             self._keeper = self._named_tokens()
             tls = None if self.house.tls is None else premises.tls_context(self.house.tls)
             host = urlsplit(self.house.server_url).hostname or "localhost"

@@ -57,6 +57,19 @@ def record(control: str) -> Path:
     return Path(os.path.dirname(control), "children")
 
 
+def transient(control: str) -> str:
+    """The directory of what is run without standing in a file of the config, for as long as a daemon runs."""
+    return os.path.join(os.path.dirname(control), "transient")
+
+
+def clear_transient(path: str) -> None:
+    """Make that directory, and empty it. Hold the lock. Raises OccupiedError."""
+    make_directory(path, 0o700)
+    with explained(f"cannot clear {path}"):
+        for entry in os.scandir(path):
+            os.unlink(entry.path)
+
+
 @contextlib.contextmanager
 def lock(control: str) -> Iterator[None]:
     """Be the only daemon in the directory of this control socket. Raises OccupiedError."""

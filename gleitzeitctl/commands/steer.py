@@ -41,7 +41,7 @@ def start(context: typer.Context, names: Names, wait: Wait = True, timeout: Time
     Example:
       gleitzeitctl start calculator
     """
-    return _steer("start", context, names, wait, timeout)
+    return steer("start", Session.of(context), names, wait, timeout)
 
 
 def stop(context: typer.Context, names: Names, wait: Wait = True, timeout: Timeout = 60) -> int:
@@ -53,7 +53,7 @@ def stop(context: typer.Context, names: Names, wait: Wait = True, timeout: Timeo
     Example:
       gleitzeitctl stop all --timeout 30
     """
-    return _steer("stop", context, names, wait, timeout)
+    return steer("stop", Session.of(context), names, wait, timeout)
 
 
 def restart(
@@ -65,13 +65,13 @@ def restart(
     Example:
       gleitzeitctl restart calculator --rolling
     """
-    return _steer("restart", context, names, wait, timeout, **({"rolling": True} if rolling else {}))
+    return steer(
+        "restart", Session.of(context), names, wait, timeout, **({"rolling": True} if rolling else {})
+    )
 
 
-def _steer(
-    verb: str, context: typer.Context, names: list[str], wait: bool, timeout: float, **more: bool
-) -> int:
-    session = Session.of(context)
+def steer(verb: str, session: Session, names: list[str], wait: bool, timeout: float, **more: bool) -> int:
+    """Say what is wanted of these, and tell what became of it; the exit status."""
     seconds(timeout, least=0)
     body = {"names": names, "wait": wait, "timeout": timeout, **more}
     if wait:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -73,8 +74,11 @@ def _deepest(place: Place, path: Path) -> Place:
     return place
 
 
-def compose(files: Files) -> tuple[Document, list[Problem]]:
-    """The document, and what is wrong with how its files fit. Raises ConfigError for what is no YAML."""
+def compose(files: Files, transient: str = "") -> tuple[Document, list[Problem]]:
+    """The document, and what is wrong with how its files fit. Raises ConfigError for what is no YAML.
+
+    What a file of the directory `transient` defines gives way to what is defined elsewhere.
+    """
     paths = tuple(path for path, _ in files)
     parsed, problems = list[tuple[Any, Place]](), list[str]()
     for number, (path, raw) in enumerate(files):
@@ -90,10 +94,12 @@ def compose(files: Files) -> tuple[Document, list[Problem]]:
     document = Document(paths, data, places)
     if not others or not isinstance(data, dict) or not isinstance(data.get("providers") or {}, dict):
         return document, []
-    return _merged(document, others)
+    return _merged(document, others, transient)
 
 
-def _merged(main: Document, others: list[tuple[Any, Place]]) -> tuple[Document, list[Problem]]:
+def _merged(
+    main: Document, others: list[tuple[Any, Place]], transient: str
+) -> tuple[Document, list[Problem]]:
     """The main file with the providers of the others, which have nothing else."""
     providers = dict(main.data.get("providers") or {})
     section = main.places.inner.get("providers", main.places)
@@ -105,6 +111,8 @@ def _merged(main: Document, others: list[tuple[Any, Place]]) -> tuple[Document, 
         added = _providers(data)
         for name, block in added.items():
             place = places.inner["providers"].inner[name]
+            if name in providers and os.path.dirname(main.files[place.file]) == transient:
+                continue
             if name in providers:
                 problems.append(_twice(main.files, name, inner[name], place))
             else:

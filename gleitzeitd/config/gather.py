@@ -16,11 +16,15 @@ Files = tuple[tuple[str, bytes], ...]
 """Each file's path and what it holds, the main file first."""
 
 
-def gather(path: str) -> Files:
-    """All of them, each read once. Raises ConfigError for what cannot be read, or is too much."""
+def gather(path: str, transient: str = "") -> Files:
+    """All of them, each read once. Raises ConfigError for what cannot be read, or is too much.
+
+    `transient`: a further directory of such files, for as long as a daemon runs.
+    """
     files = [(path, read_bytes(path))]
     left = LARGEST - len(files[0][1])
-    for name in _beside(os.path.join(os.path.dirname(path), DIRECTORY)):
+    lasting = _beside(os.path.join(os.path.dirname(path), DIRECTORY))
+    for name in (*lasting, *(_beside(transient) if transient else ())):
         raw = read_bytes(name)
         left -= len(raw)
         if left < 0:

@@ -40,13 +40,14 @@ def find(given: str | None, flag: str, *, service: bool = False) -> str:
     raise ConfigError((f"there is no config file (looked for {looked}): {way_out}",))
 
 
-def load(path: str) -> House:
+def load(path: str, transient: str = "") -> House:
     """The house that the file wants. Raises ConfigError with every mistake that refuses it, in their order.
 
     What hurts one provider only, such as a variable that is not set, is in the `mistakes` of its spec.
     """
-    files = gather(path)
-    whole, secrets = evaluated(path, files)
+    files = gather(path, transient)
+    whole, secrets = evaluated(path, files, transient)
+    saved = tuple(file for file in files if os.path.dirname(file[0]) != transient) if transient else files
     common = whole.settings
     enabled = [judged for judged in whole.providers if judged.block.is_enabled]
     disabled = [judged for judged in whole.providers if not judged.block.is_enabled]
@@ -68,6 +69,8 @@ def load(path: str) -> House:
         secrets=tuple(secrets),
         extension_paths=whole.extension_paths,
         mark=_mark(files, secrets, whole.extension_mark),
+        saved_mark=_mark(saved, secrets, whole.extension_mark),
+        transient=transient,
     )
 
 
@@ -75,9 +78,9 @@ def _tls(path: str, given: schema.Tls | None) -> Tls | None:
     return None if given is None else Tls(beside(path, given.certificate), beside(path, given.key))
 
 
-def evaluated(path: str, files: Files) -> tuple[Evaluated, Mapping[str, Secret]]:
+def evaluated(path: str, files: Files, transient: str = "") -> tuple[Evaluated, Mapping[str, Secret]]:
     """What the files mean, and the secrets that were read for it. Raises ConfigError as `load` does."""
-    document, problems = compose(files)
+    document, problems = compose(files, transient)
     outside = Outside(path, os.environ)
     return evaluate(document, outside.lookups, problems), outside.secrets
 
@@ -94,12 +97,15 @@ def declared_secrets(path: str) -> Declared:
     )
 
 
-def fingerprint(path: str, secrets: Iterable[str] = (), extension_paths: Iterable[str] = ()) -> bytes:
+def fingerprint(
+    path: str, secrets: Iterable[str] = (), extension_paths: Iterable[str] = (), transient: str = ""
+) -> bytes:
     """The mark of the house that `load` would make now, if it used these secrets and extensions.
 
     Raises ConfigError for what cannot be read.
     """
-    return _mark(gather(path), {secret: read_secret(secret) for secret in secrets}, declared(extension_paths))
+    files = gather(path, transient)
+    return _mark(files, {secret: read_secret(secret) for secret in secrets}, declared(extension_paths))
 
 
 def _mark(files: Files, secrets: Mapping[str, Secret], extensions: bytes) -> bytes:

@@ -20,9 +20,9 @@ Given = TypeVarTuple("Given")
 
 
 class Ahead:
-    def __init__(self, path: str, is_new: Callable[[], bool]) -> None:
-        """`is_new`: whether it is another than was taken over; may raise ConfigError."""
-        self._path = path
+    def __init__(self, path: str, transient: str, is_new: Callable[[], bool]) -> None:
+        """`transient`: as in House; `is_new`: whether there is something else to take over."""
+        self._path, self._transient = path, transient
         self._is_new = is_new
         self._begun = anyio.Event()
         self._turn = anyio.Lock()
@@ -43,7 +43,7 @@ class Ahead:
 
     def _if_valid(self) -> House | None:
         try:
-            return _load(self._path) if self._is_new() else None
+            return _load(self._path, self._transient) if self._is_new() else None
         except ConfigError:
             # It is read again when the save has settled, and told then.
             return None
@@ -54,7 +54,7 @@ class Ahead:
             found, self._found = self._found, None
             if found is not None and found.mark == mark:
                 return found
-            return await off_the_loop(_load, self._path)
+            return await off_the_loop(_load, self._path, self._transient)
 
 
 async def off_the_loop(function: Callable[[*Given], Made], *given: *Given) -> Made:
@@ -62,11 +62,11 @@ async def off_the_loop(function: Callable[[*Given], Made], *given: *Given) -> Ma
     return await to_thread.run_sync(function, *given, abandon_on_cancel=True)
 
 
-def _load(path: str) -> House:
+def _load(path: str, transient: str) -> House:
     # A search for garbage among all that this makes would hold up the loop for 40 ms.
     gc.disable()
     try:
-        return load(path)
+        return load(path, transient)
     except ConfigError:
         raise
     except Exception as exc:

@@ -57,7 +57,7 @@ class ConfigRoutes:
     async def _versions(self, request: web.Request) -> web.Response:
         rights(request).demand_look()
         found = await to_thread.run_sync(self._history.versions)
-        mark = self._reload.house.mark.hex()
+        mark = self._reload.house.saved_mark.hex()
         current = next((version.number for version in found if version.fingerprint == mark), None)
         versions = [
             {

@@ -80,7 +80,7 @@ class Reload:
         self.changes = Changes(supervisor, schema.is_live, known, self._settled)
         self._applied = applied
         self._news = news
-        self._ahead = Ahead(house.path, self._is_new)
+        self._ahead = Ahead(house.path, house.transient, self._is_new)
         self._is_asked = False
         self._sourced = set[str]()
         """The extensions whose files were saved since."""
@@ -177,7 +177,7 @@ class Reload:
             log.warning("config is not kept for a rollback", reason=self.unkept)
 
     def _keep(self, what: str) -> None:
-        mark = self.house.mark.hex()
+        mark = self.house.saved_mark.hex()
         earlier = (version.number for version in self.history.versions() if version.fingerprint == mark)
         same, files = next(earlier, None), texts(self.house.path)
         # What was saved since is the next version.
@@ -223,7 +223,7 @@ class Reload:
 
 def _fingerprint(house: House) -> bytes:
     """The mark that it would have if it were made now. Raises ConfigError."""
-    return fingerprint(house.path, house.secrets, house.extension_paths)
+    return fingerprint(house.path, house.secrets, house.extension_paths, house.transient)
 
 
 def _changed(plan: Plan | None) -> set[str]:

@@ -26,12 +26,13 @@ from gleitzeitd.control.jsonlines import JsonLines, told
 from gleitzeitd.control.logs import Tail, files
 from gleitzeitd.control.monitor import Monitor, every_of, used
 from gleitzeitd.control.names import selected
-from gleitzeitd.control.offers import OfferRoutes
+from gleitzeitd.control.offers import OfferRoutes, offering
 from gleitzeitd.control.peers import rights
 from gleitzeitd.control.reload import Reload
 from gleitzeitd.control.steering import ORDERS, roll, steer
 from gleitzeitd.control.stories import stories
 from gleitzeitd.control.tokens import TokenRoutes
+from gleitzeitd.control.transient import TransientRoutes
 from gleitzeitd.hub.access.crowd import shed
 from gleitzeitd.hub.access.door import Door
 from gleitzeitd.hub.access.keeper import Keeper
@@ -72,6 +73,7 @@ class Control:
         self._calls = CallRoutes(hub)
         self._tokens = TokenRoutes(keeper)
         self._config = ConfigRoutes(reload, supervisor, self._demand_running)
+        self._transient = TransientRoutes(reload, supervisor, self._demand_running)
         self._busy = set[object]()
         """The connections with a request in hand."""
 
@@ -124,6 +126,7 @@ class Control:
             *self._calls.routes(),
             *OfferRoutes(self._hub).routes(),
             *self._config.routes(),
+            *self._transient.routes(),
             *self._tokens.routes(),
             web.post("/v1/shutdown", self._shutdown),
         ]
@@ -217,10 +220,9 @@ class Control:
         return web.json_response({"instances": told})
 
     async def _providers(self, request: web.Request) -> web.Response:
-        asking = rights(request)
-        asking.demand_offers()
+        rights(request).demand_offers()
         found = views.providers(self._supervisor, self._hub)
-        return told({"providers": [view for view in found if asking.may_see(view["name"])]})
+        return told({"providers": offering(self._hub, found, request)})
 
     async def _health(self, request: web.Request) -> web.Response:
         rights(request).demand_look()

@@ -39,7 +39,7 @@ class Order:
 
 
 def _came_up(now: Process, before: Process) -> bool:
-    return now.state is State.RUNNING or (_did_its_work(now) and now.generation > before.generation)
+    return now.state is State.RUNNING or (_did_its_work(now) and _is_of_this_attempt(now, before))
 
 
 def _came_up_anew(now: Process, before: Process) -> bool:
@@ -51,7 +51,12 @@ def _did_its_work(process: Process) -> bool:
 
 
 def _gave_up(now: Process, before: Process) -> bool:
-    return now.state in AT_REST and (now.generation > before.generation or now.state is State.STOPPED)
+    return now.state in AT_REST and (_is_of_this_attempt(now, before) or now.state is State.STOPPED)
+
+
+def _is_of_this_attempt(now: Process, before: Process) -> bool:
+    """Whether its rest came of the start: of a new life, or of one that was starting already."""
+    return now.generation > before.generation or before.state not in AT_REST
 
 
 def _with_what_they_need(supervisor: Supervisor, names: list[str]) -> list[str]:

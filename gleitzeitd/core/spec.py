@@ -280,6 +280,10 @@ class House:
     """The directories in which extensions were looked for; none where nobody names one."""
     mark: bytes = b""
     """Of all the bytes that it was made of: as long as that stays the same, so does the house."""
+    saved_mark: bytes = b""
+    """The same, of what people save: without what was started by `run`."""
+    transient: str = ""
+    """The directory of the files that `run` made, which go with the daemon; empty without one."""
 
     @property
     def by_name(self) -> Mapping[str, Spec]:

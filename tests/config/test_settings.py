@@ -221,6 +221,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
             "parallel_starts": 8,
         },
         mark=house.mark,
+        saved_mark=house.mark,
     )
 
 

@@ -483,7 +483,7 @@ async def test_the_texts_of_the_files_are_for_the_owner_alone(
     history = History(tmp_path, "p.yaml")
     history.add({"p.yaml": "providers: {}"}, "the daemon started", "")
     reload = SimpleNamespace(
-        history=history, house=SimpleNamespace(path="p.yaml", mark=b""), kept=(), failures={}
+        history=history, house=SimpleNamespace(path="p.yaml", saved_mark=b""), kept=(), failures={}
     )
     routes = ConfigRoutes(cast(Reload, reload), cast(Supervisor, None), lambda: None).routes()
     handlers = {route.path: route.handler for route in routes}
