@@ -175,6 +175,7 @@ async def _until_up(provider: SocketIOProviderClient, hub: Hub, link: _Link) -> 
 def _made(token: str) -> tuple[Hub, web.Application]:
     """A hub of no daemon, and the API that clients speak to it. Nothing of it touches the disk."""
     from gleitzeitd.config.history import History
+    from gleitzeitd.control.events import Journal
     from gleitzeitd.control.reload import Reload
     from gleitzeitd.control.server import About, Control
     from gleitzeitd.core.spec import House
@@ -195,11 +196,13 @@ def _made(token: str) -> tuple[Hub, web.Application]:
     tokens, nowhere = Tokens(token), Path("/dev/null")
     facts = Facts(nothing, nothing, nothing, nothing, nothing, nothing, owns=lambda *_: False)
     hub = Hub((), frozenset(), tokens, facts)
-    callbacks = Callbacks(never, nothing, nothing, nothing, nothing, nothing)
+    callbacks = Callbacks(never, nothing, nothing, nothing, nothing, nothing, nothing)
     supervisor = Supervisor((), nowhere, callbacks)
     reload = Reload(House(str(nowhere), ()), History(nowhere, ""), supervisor, nothing, nothing, lambda: None)
     about = About("", "", (), 0.0, state="running")
-    return hub, Control(supervisor, hub, about, reload, Keeper(tokens, None, nothing, hub.revoked)).app()
+    return hub, Control(
+        supervisor, hub, about, reload, Keeper(tokens, None, nothing, hub.revoked), Journal()
+    ).app()
 
 
 @contextmanager

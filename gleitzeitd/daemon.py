@@ -17,9 +17,11 @@ import anyio
 import structlog
 
 from gleitzeit_extensions import places
+from gleitzeit_extensions.version import VERSION
 from gleitzeitd import listening, premises
 from gleitzeitd.config.history import History
 from gleitzeitd.config.watch import watch_config
+from gleitzeitd.control.events import Journal
 from gleitzeitd.control.reload import Reload
 from gleitzeitd.control.server import About, Control
 from gleitzeitd.core import events
@@ -72,6 +74,7 @@ class Daemon:
         self._kept = kept
         self.token = new_token()
         self.about = About(os.path.abspath(house.path), control, (), 0.0)
+        self.journal = Journal()
         self.tokens = Tokens(self.token)
         self.hub = Hub(house.specs, house.disabled, self.tokens, self._facts())
         self.launches = Launches(house, control, self.hub.registry.expect, search_here=search_here)
@@ -81,7 +84,13 @@ class Daemon:
         self._service = Service(manager, self.supervisor, control)
         history = History(Path(places.state_directory(), "history"), self.about.config)
         self.reload = Reload(
-            house, history, self.supervisor, self.hub.know, self._applied, lambda: self.renewal.look()
+            house,
+            history,
+            self.supervisor,
+            self.hub.know,
+            self._applied,
+            lambda: self.renewal.look(),
+            self.journal.house,
         )
         self.renewal = Renewal(
             self.supervisor,
@@ -146,7 +155,7 @@ class Daemon:
         for name, instance in self.supervisor.instances.items():
             self.hub.registry.stands(name, Standing.of(instance.process))
         async with anyio.create_task_group() as tasks:
-            control = Control(self.supervisor, self.hub, self.about, self.reload, self._keeper)
+            control = Control(self.supervisor, self.hub, self.about, self.reload, self._keeper, self.journal)
             await tasks.start(self.hub.run, self._listening, control.app(), self._terms)
             tasks.start_soon(self._keeper.run)
             await tasks.start(control.run, self._control)
@@ -156,6 +165,7 @@ class Daemon:
             await self._serve_until_shutdown()
             self.about.state = "stopping"
             log.info("daemon stops")
+            self.journal.house("the daemon stops")
             tasks.start_soon(self._service.take_time)
             # Who is being stopped already keeps the time that it has.
             self.supervisor.stop_all(hurries=False)
@@ -170,6 +180,7 @@ class Daemon:
             hub = self.about.hub[0]
             log.info("daemon runs", config=self.about.config, control=self.control_path, hub=hub)
             self._service.is_ready()
+            self.journal.house(f"the daemon runs, version {VERSION}")
             if self.house.auto_start:
                 for name in self.supervisor.instances:
                     self.supervisor.tell(name, events.Start())
@@ -214,6 +225,7 @@ class Daemon:
             changed=self._changed,
             exited=self._exited,
             retired=self.hub.registry.retire,
+            noted=self.journal.life,
             forgotten=self.hub.registry.forget,
         )
 

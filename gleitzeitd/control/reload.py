@@ -60,9 +60,10 @@ class Reload:
         known: Callable[[Spec], None],
         applied: Callable[[Plan], None],
         news: Callable[[], None],
+        happened: Callable[[str, tuple[str, ...]], None] = lambda what, problems: None,
     ) -> None:
         """`known`: see Changes; `applied` is told of each plan before it is carried out, `news` whenever a
-        change came to its end."""
+        change came to its end, `happened` of what became of a file, with what is wrong with it."""
         self.house = house
         self.history = history
         self.problems: tuple[str, ...] = ()
@@ -78,7 +79,7 @@ class Reload:
         self.failures = dict[str, Failure]()
         """Of providers that go on as they were, since what should have taken their place failed."""
         self.changes = Changes(supervisor, schema.is_live, known, self._settled)
-        self._applied = applied
+        self._applied, self._happened = applied, happened
         self._news = news
         self._ahead = Ahead(house.path, house.transient, self._is_new)
         self._is_asked = False
@@ -150,6 +151,7 @@ class Reload:
         if not dry:
             if exc.problems != self.problems:
                 log.error("config is refused", problems=list(exc.problems))
+                self._happened("the config file is refused", exc.problems)
             self.problems, self.is_refused = exc.problems, True
         return Reloaded(None, (), exc.problems, is_refused=True)
 
@@ -163,6 +165,7 @@ class Reload:
         if not plan.is_empty or self.problems:
             problems = {"problems": list(self.problems)} if self.problems else {}
             log.info("config is reloaded", **told(plan), **problems)
+            self._happened(f"the config file is taken over: {summary(plan)}", self.problems)
         changes = tuple(self.changes.carry_out(plan))
         return Reloaded(plan, changes, self.problems)
 

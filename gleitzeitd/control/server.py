@@ -20,6 +20,7 @@ from gleitzeitd.control import views
 from gleitzeitd.control.bodies import body_of, flag_of, names_of, seconds_of
 from gleitzeitd.control.calls import CallRoutes
 from gleitzeitd.control.config import ConfigRoutes
+from gleitzeitd.control.events import EventRoutes, Journal
 from gleitzeitd.control.exposition import MetricsRoute
 from gleitzeitd.control.health import health
 from gleitzeitd.control.jsonlines import JsonLines, told
@@ -63,7 +64,7 @@ class About:
 
 class Control:
     def __init__(
-        self, supervisor: Supervisor, hub: Hub, about: About, reload: Reload, keeper: Keeper
+        self, supervisor: Supervisor, hub: Hub, about: About, reload: Reload, keeper: Keeper, journal: Journal
     ) -> None:
         self._supervisor = supervisor
         self._hub = hub
@@ -73,6 +74,7 @@ class Control:
         self._calls = CallRoutes(hub)
         self._tokens = TokenRoutes(keeper)
         self._config = ConfigRoutes(reload, supervisor, self._demand_running)
+        self._events = EventRoutes(journal, supervisor)
         self._transient = TransientRoutes(reload, supervisor, self._demand_running)
         self._busy = set[object]()
         """The connections with a request in hand."""
@@ -127,6 +129,7 @@ class Control:
             *OfferRoutes(self._hub).routes(),
             *self._config.routes(),
             *self._transient.routes(),
+            *self._events.routes(),
             *self._tokens.routes(),
             web.post("/v1/shutdown", self._shutdown),
         ]

@@ -9,6 +9,7 @@ from gleitzeitd.core.events import End
 from gleitzeitd.core.process import Process
 from gleitzeitd.core.spec import Spec
 from gleitzeitd.processes.launch import Launch
+from gleitzeitd.processes.recorder import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +26,7 @@ class Callbacks:
     """A process ended; the last lines it wrote to stderr."""
     retired: Callable[[str], None]
     """Nobody leads an instance's name any more."""
+    noted: Callable[[str, Entry], None]
+    """Something of an instance is worth to be told."""
     forgotten: Callable[[str], None]
     """Nothing is left of a provider, and nobody wants it."""

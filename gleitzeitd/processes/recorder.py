@@ -41,12 +41,14 @@ class Recorder:
         what: str,
         evidence: tuple[str, ...] = (),
         instead_of: str | None = None,
-    ) -> None:
+    ) -> Entry:
         """`instead_of`: how the last entry begins when this one is but news of the same."""
         if instead_of and self._entries and self._entries[-1].what.startswith(instead_of):
             self._entries.pop()
         now = rfc3339(datetime.datetime.now(datetime.UTC))
-        self._entries.append(Entry(now, generation, state, what, evidence[-EVIDENCE:]))
+        entry = Entry(now, generation, state, what, evidence[-EVIDENCE:])
+        self._entries.append(entry)
+        return entry
 
     def entries(self) -> list[Entry]:
         return list(self._entries)

@@ -286,7 +286,7 @@ class Supervisor:
             return  # The end of a process is told with its evidence by `_ended`.
         if after.state is instance.announced and after.reason == before.reason:
             return
-        instance.recorder.note(after.generation, after.state, after.reason)
+        self._record(instance, after.generation, after.reason)
         role = None if instance.role is Role.LEADING else instance.role.name.lower()
         fields = {"role": role, "pid": after.pid, "reason": after.reason or None}
         known = {name: value for name, value in fields.items() if value is not None}
@@ -360,7 +360,7 @@ class Supervisor:
     def _ended(self, instance: Instance, generation: int, end: End, lines: list[str]) -> None:
         # Its last words stand in the output, and in the reason for what comes next.
         log.info("process ended", name=instance.name, how=str(End(end.code)))
-        instance.recorder.note(generation, instance.process.state, str(end), tuple(lines))
+        self._record(instance, generation, str(end), tuple(lines))
         with _kept_to(instance):
             self._call.exited(instance.name, generation, end, lines)
 
@@ -372,7 +372,19 @@ class Supervisor:
         instance.health = health
         if health.reason:
             what = f"{CHECK_FAILED}: {health.reason}"
-            instance.recorder.note(generation, instance.process.state, what, instead_of=CHECK_FAILED)
+            self._record(instance, generation, what, instead_of=CHECK_FAILED)
+
+    def _record(
+        self,
+        instance: Instance,
+        generation: int,
+        what: str,
+        evidence: tuple[str, ...] = (),
+        instead_of: str | None = None,
+    ) -> None:
+        state = instance.process.state
+        entry = instance.recorder.note(generation, state, what, evidence, instead_of)
+        self._call.noted(instance.name, entry)
 
     async def _reap_adopted(self) -> None:
         with anyio.open_signal_receiver(signal.SIGCHLD) as signals:

@@ -46,6 +46,7 @@ class Watched(Supervisor):
                 changed=self._remember,
                 exited=lambda *end: self.ends.append(end),
                 retired=lambda _: None,
+                noted=lambda name, entry: None,
                 forgotten=lambda _: None,
             ),
         )
