@@ -6,7 +6,7 @@ packages := gleitzeitd gleitzeitctl gleitzeit_extensions providers
 javascript := tests/protocol/node_modules/.package-lock.json
 mcp_servers := tests/services/node_modules/.package-lock.json
 
-.PHONY: help install run test test-services stress check format docs dist bench pin clean
+.PHONY: help install run test test-services matrix stress check coverage format docs dist bench pin clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -53,7 +53,7 @@ run: .venv/installed ## run the daemon on etc/providers.yaml until Ctrl-C
 	@$(py) tools/foreground.py $(py) -m gleitzeitctl serve --provider-config etc/providers.yaml
 
 # What is compiled once is not compiled again by every process that the tests start.
-test test-services stress: export PYTHONDONTWRITEBYTECODE =
+test test-services matrix stress: export PYTHONDONTWRITEBYTECODE =
 
 # No test asks anybody for whom a public authority vouches, so one of nobody's stands for them all: to read them
 # takes a provider a quarter of its start, and the tests start hundreds.
@@ -69,14 +69,23 @@ test-services: install dist build/services/installed $(mcp_servers) ## with real
 	@cp dist/*.whl build/wheels
 	$(py) -m pytest tests/services $(ARGS)
 
+matrix: install ## the quick tests with each Python from 3.11 to 3.14 that is here; ARGS="-k crash" picks some
+	@SSL_CERT_FILE="$(CURDIR)/tests/authority.pem" SSL_CERT_DIR=/dev/null tools/matrix $(ARGS)
+
 stress: install ## the long storms; ARGS="--share 0.05" shortens the longest
 	$(py) -m pytest $(ARGS) tests/stress
 
-check: install ## lint, format, types, layers
+check: install coverage ## lint, format, types, layers, coverage
 	$(py) -m ruff check .
 	$(py) -m ruff format --check .
 	$(py) -m mypy
 	$(py) -m pytest -q tests/test_layers.py
+
+# By its own tests, and by those that say what they try: what chance hits counts for nothing here.
+coverage: install ## whether its tests reach every line and every branch of gleitzeitd/core
+	@mkdir -p build
+	@$(py) -m coverage run -m pytest -q -k "not random" tests/core
+	@$(py) -m coverage report
 
 format: install ## format the code and mend what the linter can mend
 	$(py) -m ruff check --fix .

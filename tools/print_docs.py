@@ -20,7 +20,7 @@ from gleitzeitd.config.reference import keys
 from gleitzeitd.config.template import template
 from gleitzeitd.control.metrics import METRICS
 from gleitzeitd.core.process import MEANING
-from tools import print_commands, print_providers
+from tools import print_codes, print_commands, print_providers
 from tools.print_life import endings, ways
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -95,6 +95,9 @@ PRINTERS: dict[str, Callable[[], str]] = {
     "providers": lambda: table(("provider", "", "methods", "needs the extra"), print_providers.overview()),
     "endings": lambda: table(("what ended", "to", "and"), endings()),
     "codes": codes,
+    "what_helps": lambda: table(
+        ("code", "HTTP", "exit", "again", "what it means", "what helps"), print_codes.codes()
+    ),
     "exits": exits,
     "commands": lambda: "".join(print_commands.reference()),
     "metrics": metrics,

@@ -88,12 +88,9 @@ def resolve(target: Target, offerings: Iterable[Offering], owners: Mapping[str, 
     """
     offered = sorted(offerings, key=_provider)
     for how in WAYS[target.by]:
-        if how is How.WILDCARD:
-            if pattern := _longest(target.name, offered):
-                models = {o.provider: target.name for o in offered if pattern in o.models}
-                return Resolution(target, how, models, pattern)
-        elif models := _found(how, target.name, offered, owners):
-            return Resolution(target, how, models)
+        if models := _found(how, target.name, offered, owners):
+            pattern = _longest(target.name, offered) if how is How.WILDCARD else ""
+            return Resolution(target, how, models, pattern)
     return None
 
 
@@ -125,7 +122,8 @@ def _found(how: How, name: str, offered: list[Offering], owners: Mapping[str, st
         case How.CAPABILITY:
             return {o.provider: "" for o in offered if name in o.capabilities}
         case How.WILDCARD:
-            raise AssertionError("wildcards compete with each other")
+            pattern = _longest(name, offered)
+            return {o.provider: name for o in offered if pattern and pattern in o.models}
 
 
 def _longest(name: str, offered: list[Offering]) -> str:

@@ -191,3 +191,9 @@ def test_two_that_tell_each_other_their_numbers_never_share_one() -> None:
 def test_a_fact_about_the_life_beside_it_changes_nothing(fact: Event) -> None:
     process = replace(started(CLASS), generation=2, numbered=2)
     assert step(process, fact, 5) == (process, ())
+
+
+@pytest.mark.parametrize("state", [State.STOPPED, State.WAITING, State.EXITED])
+def test_a_deadline_where_nothing_is_due_changes_nothing(state: State) -> None:
+    process = replace(new(CLASS), state=state)
+    assert step(replace(process, deadline=1.0), Elapsed(), 2.0) == (process, ())

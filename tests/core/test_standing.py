@@ -9,7 +9,7 @@ import pytest
 from gleitzeitd.core.events import Retire, Revise
 from gleitzeitd.core.process import Need, Phase, Process, State
 from gleitzeitd.core.spec import Rules
-from gleitzeitd.core.standing import Standing, why_not_wait
+from gleitzeitd.core.standing import Standing, is_due, why_not_wait
 from tests.core.histories import CLASS, ended, play, up
 
 SOON, LATE = 5.0, 50.0
@@ -97,6 +97,14 @@ def test_every_state_of_each_of_two_instances_has_an_answer(state: State) -> Non
     """Seen to fail with a state left out of the order of the telling ones."""
     vain = standing(state, wanted=False, registers=False)
     assert why_not_wait("p", {"p#1": STOPPED, "p#2": vain}, 10) != ""
+
+
+def test_another_life_is_due_where_one_makes_room_or_is_tried_again_in_time() -> None:
+    assert is_due(standing(State.STOPPING), 10)
+    assert is_due(TRIED_SOON, 10)
+    assert not is_due(TRIED_LATE, 10)
+    assert not is_due(standing(State.STOPPING, wanted=False), 10)
+    assert not is_due(FATAL, 10)
 
 
 RUNNING = Process("p", Rules(checked=True), State.RUNNING, wanted=True)

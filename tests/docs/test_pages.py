@@ -12,7 +12,7 @@ from tests.docs.page import Reader, agree, commands
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", ["tutorial.md", "testing.md", "extensions.md"])
+@pytest.mark.parametrize("name", ["tutorial.md", "testing.md", "extensions.md", "troubleshooting.md"])
 def test_what_a_page_shows_is_what_is_shown(name: str, tmp_path: Path) -> None:
     with desk(tmp_path) as sat_at:
         for block, tried in Reader(sat_at).read((ROOT / "docs" / name).read_text()):
