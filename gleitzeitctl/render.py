@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
@@ -18,21 +19,51 @@ COLOURS = {
     "BACKOFF": RED,
     "FATAL": RED,
     "LOST": RED,
+    "degraded": YELLOW,
+    "unhealthy": RED,
 }
+COLOUR = re.compile(r"\x1b\[\d*m")
 UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under their columns, without a column that says nothing; without rows, nothing."""
+    for line in lines_of(columns, rows):
+        print(line)
+
+
+def lines_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """The lines of such a table: what stands in the last column is cut where the terminal ends."""
     if not rows:
-        return
+        return []
     texts = [[flat(cell) for cell in row] for row in rows]
     *before, last = [i for i in range(len(columns)) if any(row[i] for row in texts)]
-    widths = {i: max(len(line[i]) for line in [columns, *texts]) for i in before}
+    widths = {i: max(width_of(line[i]) for line in [columns, *texts]) for i in before}
     room = terminal_width() - sum(width + 2 for width in widths.values())
+    made = []
     for line in [columns, *texts]:
-        cells = [(line[i] or "-").ljust(width) for i, width in widths.items()]
-        print("  ".join(map(paint, [*cells, cut(line[last], room)])).rstrip())
+        cells = [padded(line[i] or "-", width) for i, width in widths.items()]
+        made.append("  ".join(map(paint, [*cells, cut(line[last], room)])).rstrip())
+    return made
+
+
+def width_of(line: str) -> int:
+    """The columns that a line takes, colours aside: none for what combines, two for what is wide."""
+    text = COLOUR.sub("", line)
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    # a millisecond that hardly anybody needs
+    from unicodedata import category, east_asian_width
+
+    if category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if east_asian_width(character) in "WF" else 1
+
+
+def padded(text: str, columns: int) -> str:
+    return text + " " * (columns - width_of(text))
 
 
 def terminal_width() -> int:
@@ -42,7 +73,12 @@ def terminal_width() -> int:
 
 
 def cut(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: max(room - 1, 0)]}…"
+    if 2 * len(text) <= room or width_of(text) <= room:
+        return text
+    kept = text[: max(room - 1, 0)]
+    while kept and width_of(kept) >= room:
+        kept = kept[:-1]
+    return f"{kept}…"
 
 
 def paint(cell: str) -> str:
@@ -52,7 +88,8 @@ def paint(cell: str) -> str:
 
 def coloured(text: str, colour: int | None) -> str:
     """The text in that colour, where somebody sees it and wants colours."""
-    if colour is None or os.environ.get("NO_COLOR") or not is_seen():
+    is_dumb = os.environ.get("TERM") == "dumb"
+    if colour is None or is_dumb or os.environ.get("NO_COLOR") or not is_seen():
         return text
     return f"\x1b[{colour}m{text}\x1b[0m"
 
@@ -124,3 +161,11 @@ def note(sentence: str) -> None:
 def let_go(stream: TextIO) -> None:
     """Throw away what could not be written: the interpreter would try again at its end, and complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+UNSEEN = {code: None if code == 13 else "?" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+
+
+def seen(text: str) -> str:
+    """Text of a provider: as it came for a program, and for a terminal without what could move its cursor."""
+    return text.translate(UNSEEN) if is_seen() else text

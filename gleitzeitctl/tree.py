@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from gleitzeit_extensions.version import VERSION
 from gleitzeitctl.complaint import USAGE
 from gleitzeitctl.render import note
 from gleitzeitctl.session import Session
@@ -54,6 +55,21 @@ class PlainCommand(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Context) -> list[str]:
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+def tell_version(context: typer.Context, is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"{context.info_name} {VERSION}")
+        raise typer.Exit
+
+
+OWN = typer.Option(
+    "--version", is_eager=True, callback=tell_version, expose_value=False, help="Print its version."
+)
+
+
+def itself(version: Annotated[bool, OWN] = False) -> None:
+    """What may be said of the program alone."""
 
 
 class LazyGroup(TyperGroup):
@@ -133,6 +149,7 @@ def root(tree: Tree, has_completion: bool, headings: Mapping[str, str] = NO_HEAD
     """The whole tree; the options that install completion cost a start, so they must be asked for."""
     made = group(None, tree)
     made.headings = headings
+    made.params += _made(None, itself).params
     if has_completion:
         from gleitzeitctl.completion.scripts import options
 

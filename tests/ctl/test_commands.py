@@ -57,7 +57,7 @@ VERSION = {"version": "9.9.9", "proto": 1, "python": "3.11.2", "pid": 1}
 
 def status_of(*instances: dict[str, Any], state: str = "running") -> dict[str, Any]:
     daemon: dict[str, Any] = {"state": state, "config": "/etc/p.yaml", "problems": [], "failures": []}
-    daemon |= {"after_daemon_restart": [], "refused": False, "not_kept": ""}
+    daemon |= {"after_daemon_restart": [], "changing": [], "refused": False, "not_kept": ""}
     return {"daemon": daemon, "instances": list(instances)}
 
 
@@ -68,9 +68,10 @@ def test_status_shows_all_and_ends_well_when_the_daemon_answers(daemon: FakeDaem
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "NAME        STATE    PID   UPTIME  RESTARTS  CPU   MEMORY  CALLS  WHY",
-        "calculator  RUNNING  4711  3m 12s  0         3.4%  41 MiB  2",
-        "openai      BACKOFF  -     -       7         -     -       0      exited with 1; next attempt in 4s",
+        "NAME        STATE    HEALTH   PID   UPTIME  RESTARTS  CPU   MEMORY  CALLS  WHY",
+        "calculator  RUNNING  healthy  4711  3m 12s  0         3.4%  41 MiB  2",
+        "openai      BACKOFF  -        -     -       7         -     -       0      "
+        "exited with 1; next attempt in 4s",
     ]
     assert daemon.requests == [Request("GET", "/v1/status")]
 
@@ -192,8 +193,8 @@ def line(text: str, instance: str = "a", stream: str = "stdout", partial: bool =
 
 
 def without_files(*names: str) -> Any:
-    """Whose output is meant, where nobody may read the files: the daemon has to say it all."""
-    return reply({"directory": "/nowhere", "instances": list(names)})
+    """Whose output is meant, where no file has any of it: the daemon has to say it all."""
+    return reply({"directory": "/proc/self/ns", "instances": list(names)})
 
 
 def test_logs_of_one_are_the_lines_as_they_came(daemon: FakeDaemon, ctl: Ctl) -> None:
@@ -210,7 +211,8 @@ def test_logs_of_one_are_the_lines_as_they_came(daemon: FakeDaemon, ctl: Ctl) ->
 
 
 def test_logs_of_several_have_the_name_before_each_line(daemon: FakeDaemon, ctl: Ctl) -> None:
-    said = ndjson(line("one", "calc"), line("two ", "b", partial=True), line("three", "calc"))
+    last = line("three", "calc") | {"time": "2026-11-23T05:00:01.000000000Z"}
+    said = ndjson(line("one", "calc"), line("two ", "b", partial=True), last)
     daemon.answers(without_files("calc", "b"), said)
 
     assert ctl("logs").stdout == "calc | one\nb    | two \ncalc | three\n"
@@ -218,13 +220,15 @@ def test_logs_of_several_have_the_name_before_each_line(daemon: FakeDaemon, ctl:
 
 
 def test_who_follows_is_told_what_is_missing_where_no_file_has_it(daemon: FakeDaemon, ctl: Ctl) -> None:
-    missed = {"instance": None, "missed": 77}
-    daemon.answers(without_files("a"), ndjson(), ndjson(line("one"), missed, line("two")), daemon.hang)
+    time = "2126-11-23T05:00:00.000000000Z"
+    missed = {"instance": None, "missed": 77, "last": {"a": time}}
+    said = ndjson(line("one") | {"time": time}, missed, line("two") | {"time": time})
+    daemon.answers(without_files("a"), ndjson(), said, daemon.hang)
     with ctl.started("logs", "-f", "a") as process:
         assert process.stdout
         assert process.stderr
         assert [process.stdout.readline() for _ in range(2)] == ["one\n", "two\n"]
-        assert process.stderr.readline() == "77 bytes are missing here: they were not read in time\n"
+        assert process.stderr.readline() == "of 77 bytes that came too fast the files do not have all\n"
         process.terminate()
 
 
@@ -245,13 +249,25 @@ def test_logs_as_json_are_the_records(daemon: FakeDaemon, ctl: Ctl) -> None:
 
 def test_providers_list_shows_what_they_offer(daemon: FakeDaemon, ctl: Ctl) -> None:
     one = {"name": "calc", "type": "tool", "kind": "class", "state": "RUNNING", "ready": True}
-    offers = {"description": "Sums\nand so on", "models": [], "capabilities": []}
+    offers = {"description": "Sums\nand so on", "models": ["gpt-4", "o3"], "capabilities": [], "instances": 2}
     methods = [{"name": "add", "description": ""}, {"name": "sin", "description": ""}]
     daemon.answers(reply({"providers": [one | offers | {"methods": methods}]}))
 
     assert ctl("providers", "list").stdout.splitlines() == [
-        "NAME  TYPE  STATE    DESCRIPTION     METHODS",
-        "calc  tool  RUNNING  Sums and so on  add sin",
+        "NAME  TYPE  KIND   STATE    INSTANCES  MODELS    METHODS  DESCRIPTION",
+        "calc  tool  class  RUNNING  2          gpt-4 +1  2        Sums and so on",
+    ]
+
+
+def test_providers_list_takes_names_and_patterns(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply({"providers": []}))
+
+    ctl("providers", "list", "calc*", "gpt-4")
+    ctl("providers", "list", "all")
+
+    assert [request.target for request in daemon.requests] == [
+        "/v1/providers?name=calc%2A&name=gpt-4",
+        "/v1/providers",
     ]
 
 
@@ -298,7 +314,7 @@ def test_invoke_passes_on_what_it_was_told(daemon: FakeDaemon, ctl: Ctl) -> None
 def test_a_call_may_have_a_key_and_belong_to_a_session(daemon: FakeDaemon, ctl: Ctl, verb: str) -> None:
     daemon.answers(reply({"result": 1}) if verb == "invoke" else ndjson({"end": {"frames": 0}}))
 
-    done = ctl("providers", verb, "gpt-4", "m", "--key", "order-17", "--session", "ada")
+    done = ctl("providers", verb, "gpt-4", "m", "--idempotency-key", "order-17", "--session", "ada")
 
     asked = {"target": "gpt-4", "method": "m", "args": {}, "key": "order-17", "session": "ada"}
     assert (done.returncode, done.stderr) == (0, "")
@@ -320,14 +336,14 @@ def test_arguments_that_are_no_object_are_a_mistake_of_the_caller(
 
     assert (done.returncode, done.stdout, daemon.requests) == (2, "", [])
     assert done.stderr.startswith(f"gleitzeitctl: --args takes a JSON object, not {given[:50]}")
-    assert """for example --args '{"a": 5, "b": 3}'""" in done.stderr
+    assert """for example a=5 b=3, or --args '{"a": 5, "b": 3}'""" in done.stderr
     assert len(done.stderr) < 400
 
 
 def test_what_is_wrong_with_the_arguments_is_said(daemon: FakeDaemon, ctl: Ctl) -> None:
     done = ctl("providers", "invoke", "calculator", "add", "--args", '{"a": 5,}')
 
-    assert "line 1 column 9" in done.stderr
+    assert 'line 1 column 9, after {"a": 5, comes })' in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -380,7 +396,7 @@ def test_a_providers_words_may_begin_with_a_quote(daemon: FakeDaemon, ctl: Ctl, 
     assert done.stderr == 'gleitzeitctl: "failing" said: "x" is no number (see "gleitzeitctl logs")\n'
 
 
-@pytest.mark.parametrize("option", ["--key", "--session"])
+@pytest.mark.parametrize("option", ["--idempotency-key", "--session"])
 @pytest.mark.parametrize("value", ["", "x" * 201])
 def test_a_key_or_session_that_cannot_be_is_named_as_it_was_written(
     daemon: FakeDaemon, ctl: Ctl, option: str, value: str
@@ -402,7 +418,7 @@ def test_an_error_with_json_is_json_too_and_still_on_stderr(daemon: FakeDaemon, 
 
 
 def test_a_stream_of_tokens_is_running_text(daemon: FakeDaemon, ctl: Ctl) -> None:
-    items: list[Any] = [{"token": "Hel"}, {"token": "lo"}, {"text": " all"}, {"done": True}, {"token": "!"}]
+    items: list[Any] = [{"token": "Hel"}, "lo", {"text": " all"}, {"done": True}, {"token": "!"}]
     items += [{"token": "\n"}, {"token": "", "done": True}]
     daemon.answers(ndjson(*({"item": item} for item in items), {"end": {"frames": 7}}))
 
@@ -414,9 +430,9 @@ def test_a_stream_of_tokens_is_running_text(daemon: FakeDaemon, ctl: Ctl) -> Non
 
 
 def test_a_stream_of_anything_else_is_json_lines(daemon: FakeDaemon, ctl: Ctl) -> None:
-    daemon.answers(ndjson({"item": 1}, {"item": "two"}, {"end": {"frames": 2}}))
+    daemon.answers(ndjson({"item": 1}, {"item": ["two"]}, {"end": {"frames": 2}}))
 
-    assert ctl("providers", "stream", "a", "m").stdout == '1\n"two"\n'
+    assert ctl("providers", "stream", "a", "m").stdout == '1\n["two"]\n'
 
 
 def test_a_stream_as_json_is_the_frames(daemon: FakeDaemon, ctl: Ctl) -> None:
@@ -458,10 +474,10 @@ SILENT = {"name": "a", "state": "RUNNING", "healthy": None, "health": None}
 @pytest.mark.parametrize(
     ("answer", "exit", "row"),
     [
-        (WELL, 0, ["a", "RUNNING", "healthy", "models=2"]),
-        (ILL, 1, ["a", "RUNNING", "unhealthy", "why=no", "key"]),
+        (WELL | {"latency": 0.0123}, 0, ["a", "RUNNING", "healthy", "12", "ms", "models=2"]),
+        (ILL, 5, ["a", "RUNNING", "unhealthy", "why=no", "key"]),
         (SILENT, 0, ["a", "RUNNING"]),
-        (SILENT | {"state": "FATAL"}, 1, ["a", "FATAL"]),
+        (SILENT | {"state": "FATAL"}, 5, ["a", "FATAL"]),
     ],
 )
 def test_health_of_one(daemon: FakeDaemon, ctl: Ctl, answer: Any, exit: int, row: list[str]) -> None:
@@ -478,7 +494,7 @@ def test_health_has_a_row_for_each_of_several_instances(daemon: FakeDaemon, ctl:
 
     done = ctl("providers", "health", "a")
 
-    assert done.returncode == 1
+    assert done.returncode == 5
     assert [row.split()[:3] for row in done.stdout.splitlines()[1:]] == [
         ["a#1", "RUNNING", "healthy"],
         ["a#2", "RUNNING", "unhealthy"],
@@ -495,7 +511,7 @@ def test_health_of_all_asks_each_and_is_bad_when_one_is(daemon: FakeDaemon, ctl:
 
     done = ctl("providers", "health")
 
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (5, "")
     assert [row.split() for row in done.stdout.splitlines()[1:]] == [
         ["a", "RUNNING", "healthy", "models=2"],
         ["b", "FATAL", "unhealthy", "error=not", "connected"],
@@ -790,4 +806,4 @@ def test_arguments_from_a_stdin_that_has_none_are_missing(daemon: FakeDaemon, ct
         done = ctl.alone("providers", "invoke", "a", "m", "--args", "-", run=run)
 
         assert done.returncode == 2
-        assert "--args takes a JSON object, not what stdin says (" in done.stderr
+        assert "--args takes a JSON object, and stdin is empty: for example" in done.stderr

@@ -16,7 +16,7 @@ HOME = os.terminal_size((20, 24))
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stdout is a terminal, twenty columns wide."""
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr(render, "_is_seen", lambda: True)
+    monkeypatch.setattr(render, "is_seen", lambda: True)
     monkeypatch.setattr(os, "get_terminal_size", lambda: HOME)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gleitzeit_extensions.version import VERSION
 from gleitzeitctl.app import TREE
 from gleitzeitctl.deferred import deferred
 from gleitzeitctl.session import Session
@@ -72,7 +73,7 @@ def test_a_command_imports_nothing_heavy(daemon: FakeDaemon, ctl: Ctl, line: str
         "failures": [],
         "after_daemon_restart": [],
     }
-    about |= {"refused": False, "not_kept": ""}
+    about |= {"refused": False, "not_kept": "", "changing": []}
     status = {"daemon": about, "instances": []}
     version = {"version": "1", "proto": 1, "python": "3.11", "pid": 1}
     daemon.answers(reply(status | version | {"results": [], "result": 1}))
@@ -136,7 +137,7 @@ def words_of_example(text: str) -> list[str]:
 def test_the_usage_names_what_must_be_given_as_everybody_does(ctl: Ctl) -> None:
     usage = ctl("providers", "invoke", "--help").stdout.splitlines()[0]
 
-    assert usage.startswith("Usage: gleitzeitctl providers invoke [OPTIONS] NAME METHOD")
+    assert usage.startswith("Usage: gleitzeitctl providers invoke [OPTIONS] NAME [METHOD]")
 
 
 def test_an_unknown_name_is_no_command() -> None:
@@ -178,3 +179,10 @@ def test_a_module_that_is_imported_already_is_left_alone() -> None:
 
         assert json.loads("1") == 1
     assert sys.modules["json"] is json
+
+
+@pytest.mark.parametrize("program", ["gleitzeitctl", "gleitzeit"])
+def test_its_version_is_told_without_a_daemon(ctl: Ctl, program: str) -> None:
+    run = f"import sys; sys.argv[0] = '{program}'; from gleitzeitctl.app import main; sys.exit(main())"
+    done = ctl.alone("--version", env={"GLEITZEIT_SOCKET": "/nowhere"}, run=("-c", run))
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{program} {VERSION}\n", "")
