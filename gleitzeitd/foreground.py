@@ -11,6 +11,7 @@ import shlex
 import shutil
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import anyio
@@ -143,5 +144,11 @@ def _example(registration: Registration) -> str | None:
     if not isinstance(example, dict) or not isinstance(example.get("method"), str):
         return None
     verb = "stream" if example.get("stream") else "invoke"
-    args = shlex.quote(json.dumps(example.get("args", {})))
-    return f"providers {verb} {offer.name} {shlex.quote(example['method'])} --args {args}"
+    words = [offer.name, example["method"], *_pairs(example.get("args"))]
+    return f"providers {verb} {shlex.join(words)}"
+
+
+def _pairs(args: object) -> Iterator[str]:
+    """Arguments as the command line takes them: `a=5`."""
+    for key, value in args.items() if isinstance(args, dict) else ():
+        yield f"{key}={value if isinstance(value, str) else json.dumps(value)}"

@@ -1,4 +1,4 @@
-"""`providers methods`: what a provider can be asked, with the arguments of each."""
+"""`providers methods`: what can be asked of a name, and one method with all that its caller needs to know."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -6,82 +6,104 @@ from typing import Annotated, Any
 import typer
 
 from gleitzeit_extensions.protocol import CallError
-from gleitzeitctl.render import as_json, note, table
+from gleitzeitctl.arguments import Takes, signature
+from gleitzeitctl.examples import example
+from gleitzeitctl.render import as_json, flat, note, seen
+from gleitzeitctl.schemas import bounds, in_words, resolved
 from gleitzeitctl.session import Session
+from gleitzeitctl.wrapping import wrapped_table
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A provider.")]
-DEEPEST = 3
-"""Levels of a type that are told: what is inside of them is in the JSON."""
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A provider, a model or a capability.")]
+Method = Annotated[
+    str | None, typer.Argument(metavar="METHOD", help="One of its methods, to be told all about; else all.")
+]
 
 
-def methods(context: typer.Context, name: Name) -> None:
-    """List a provider's methods with the arguments that they take.
+def methods(context: typer.Context, name: Name, method: Method = None) -> None:
+    """List the methods of a provider, or tell all about one of them.
 
     An argument with a `?` may be left out.
 
     \b
     Example:
-      gleitzeitctl providers methods calculator
+      gleitzeitctl providers methods calculator add
     """
     session = Session.of(context)
-    every = session.client.get("/v1/providers")["providers"]
-    for one in every:
-        if one["name"] == name:
-            session.show({"name": name, "methods": one["methods"]}, _tell)
-            return
-    known = ", ".join(sorted(one["name"] for one in every)) or "none"
-    raise CallError("not_found.provider", f'there is no provider "{name}": there are {known}')
+    offering = session.client.get("/v1/providers", [("name", name)])["providers"]
+    # all that can be called by one name are expected to have the same methods
+    found: list[dict[str, Any]] = next((one["methods"] for one in offering if one["methods"]), [])
+    if method is None:
+        session.show({"name": name, "methods": found}, _tell_all)
+    else:
+        session.show({"name": name, "method": _one(name, method, found)}, _tell_one)
 
 
-def _tell(answer: dict[str, Any]) -> None:
-    table(("METHOD", "ARGUMENTS", "RETURNS", "DESCRIPTION"), [_row(one) for one in answer["methods"]])
+def _one(name: str, method: str, found: list[dict[str, Any]]) -> dict[str, Any]:
+    for one in found:
+        if one["name"] == method:
+            return one
+    from difflib import get_close_matches  # only a slip needs it, and it takes long to come
+
+    names = [one["name"] for one in found]
+    near = get_close_matches(method, names, n=1)
+    hint = f' (did you mean "{near[0]}"?)' if near else ""
+    has = f"it has {', '.join(names)}" if names else "it has not said what methods it has"
+    raise CallError("not_found.method", f'"{name}" has no method "{method}"{hint}: {has}')
+
+
+def _tell_all(answer: dict[str, Any]) -> None:
+    columns = ("METHOD", "ARGUMENTS", "RETURNS", "DESCRIPTION")
+    wrapped_table(columns, [_row(one) for one in answer["methods"]], columns[1:])
     if not answer["methods"]:
         note(f'"{answer["name"]}" has not said what methods it has')
 
 
-def _row(one: dict[str, Any]) -> tuple[object, ...]:
-    returns = one.get("returns")
-    words = "" if returns is None else in_words(returns)
-    streamed = "stream" if one.get("stream") else ""
-    return (
-        one["name"],
-        ", ".join(_arguments(one.get("parameters") or {})),
-        " of ".join(filter(None, (streamed, words))),
-        one.get("description", ""),
+def _row(one: dict[str, Any]) -> tuple[str, list[str], str, str]:
+    description = flat(one.get("description"))
+    return one["name"], list(signature(_takes(one))), _returned(one), description
+
+
+def _tell_one(answer: dict[str, Any]) -> None:
+    name, method = answer["name"], answer["method"]
+    takes = _takes(method)
+    print(seen(f"{name} {method['name']}: {str(method.get('description') or 'no description').strip()}"))
+    print()
+    columns = ("ARGUMENT", "TYPE", "DEFAULT", "MUST BE", "DESCRIPTION")
+    wrapped_table(
+        columns, [_argument(one, kind, takes) for one, kind in takes.properties.items()], columns[1:]
     )
+    print("\n".join(_notes(method, takes)))
+    print(f"\nExample:\n  {flat(example(name, method, takes))}")
 
 
-def _arguments(schema: dict[str, Any]) -> Iterator[str]:
-    """Each as `a: number`, `base?: number = 10`."""
-    required = schema.get("required", [])
-    for name, kind in schema.get("properties", {}).items():
-        mark = "" if name in required else "?"
-        default = kind.get("default") if isinstance(kind, dict) else None
-        preset = "" if default is None else f" = {as_json(default)}"
-        yield f"{name}{mark}: {in_words(kind)}{preset}"
-    if schema.get("additionalProperties"):
-        yield "..."
+def _argument(name: str, schema: Any, takes: Takes) -> tuple[str, str, str, str, str]:
+    details = schema if isinstance(schema, dict) else {}
+    default = as_json(details["default"]) if "default" in details else "may be left out"
+    kind, limits = in_words(schema), bounds(resolved(schema, takes.schema))
+    said = str(details.get("description") or "")
+    return name, kind, "required" if name in takes.required else default, limits, said
 
 
-def in_words(schema: Any, depth: int = 0) -> str:
-    """A JSON Schema in a few words: `number`, `[string]`, `"a" | "b"`."""
-    match schema:
-        case _ if depth > DEEPEST:
-            return "any"
-        case {"const": value}:
-            return as_json(value)
-        case {"enum": [*values]}:
-            return " | ".join(map(as_json, values))
-        case {"anyOf": [*kinds]} | {"oneOf": [*kinds]}:
-            words = dict.fromkeys(in_words(kind, depth + 1) for kind in kinds)
-            # Every integer is a number.
-            return " | ".join(word for word in words if word != "integer" or "number" not in words)
-        case {"type": [*kinds]}:
-            return " | ".join(map(str, kinds))
-        case {"type": "array", "items": items}:
-            return f"[{in_words(items, depth + 1)}]"
-        case {"type": str(kind)}:
-            return kind
-        case {"$ref": str(where)}:
-            return where.rpartition("/")[2]
-    return "any"
+def _notes(method: dict[str, Any], takes: Takes) -> Iterator[str]:
+    if takes.properties:
+        yield ""
+    elif not takes.schema:
+        yield "What it takes is not said."
+    else:
+        yield "It takes no argument." if takes.others is False else "It takes arguments of any name."
+    if takes.properties and takes.schema.get("additionalProperties"):
+        yield "It takes arguments of other names, too."
+    yield f"Returns: {_returned(method) or 'not said'}"
+    if method.get("idempotent"):
+        yield "It may be repeated: a call is made again when its provider dies."
+
+
+def _returned(method: dict[str, Any]) -> str:
+    returns = method.get("returns")
+    words = "" if returns is None else in_words(returns)
+    return " of ".join(filter(None, ("stream" if method.get("stream") else "", words)))
+
+
+def _takes(method: dict[str, Any]) -> Takes:
+    schema = method.get("parameters")
+    return Takes(schema if isinstance(schema, dict) else {})

@@ -12,8 +12,8 @@ from gleitzeitctl.complaint import misuse
 from gleitzeitctl.session import Session
 
 EXAMPLES = {
-    "llm": ("stream", '{"prompt": "hello"}'),
-    "tool": ("invoke", '{"text": "one two"}'),
+    "llm": ("stream", "prompt=hello"),
+    "tool": ("invoke", "text='one two'"),
 }
 METHODS = {"llm": "stream", "tool": "count"}
 
@@ -63,13 +63,13 @@ def _next(program: str, name: str, type: str, directory: str) -> list[str]:
     """Commands, in their order; the last is for another terminal."""
     does = "tool" if type == "tool" else "llm"
     here = shlex.quote(directory if not directory.startswith("-") else f"./{directory}")
-    verb, args = EXAMPLES[does]
+    verb, pair = EXAMPLES[does]
     return [
         f"python -m pip install -r {here}/requirements.txt",
         f"python -m pytest {here}",
         f"{program} config validate --config-file {here}/providers.yaml",
         f"{program} serve --provider-config {here}/providers.yaml",
-        f"{program} providers {verb} {name} {METHODS[does]} --args {shlex.quote(args)}",
+        f"{program} providers {verb} {name} {METHODS[does]} {pair}",
     ]
 
 

@@ -30,6 +30,8 @@ class Patient:
     verdict: Verdict | None = None
     health: dict[str, Any] = field(default_factory=dict)
     healthy: bool | None = None
+    latency: float | None = None
+    """Seconds that it took to say so, where it was asked now."""
     error: CallError | None = None
 
     @property
@@ -39,8 +41,10 @@ class Patient:
 
     async def examine(self, health: Health) -> None:
         if self.registration is not None:
+            asked = anyio.current_time()
             try:
                 self._found(dict(await health.ask(self.registration)))
+                self.latency = anyio.current_time() - asked
                 return
             except CallError as exc:
                 self.error = exc
@@ -59,7 +63,13 @@ class Patient:
         self.health, self.healthy = health, is_healthy(health)
 
     def view(self) -> dict[str, Any]:
-        return {"name": self.name, "state": self.state, "healthy": self.healthy, "health": self.health}
+        return {
+            "name": self.name,
+            "state": self.state,
+            "healthy": self.healthy,
+            "latency": self.latency,
+            "health": self.health,
+        }
 
 
 async def health(supervisor: Supervisor, hub: Hub, name: str) -> dict[str, Any]:
@@ -108,6 +118,7 @@ def _together(name: str, patients: list[Patient]) -> dict[str, Any]:
         "name": name,
         "state": patients[0].state,
         "healthy": shown.healthy,
+        "latency": shown.latency,
         "health": shown.health,
         "instances": sorted((patient.view() for patient in patients), key=_number),
     }

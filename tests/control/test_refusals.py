@@ -188,6 +188,7 @@ def test_a_command_that_runs_is_neither_healthy_nor_not(request_: Ask) -> None:
     answer = request_("GET", "/v1/providers/sleeper/health").json
 
     alone: dict[str, object] = {"name": "sleeper", "state": "RUNNING", "healthy": None, "health": {}}
+    alone |= {"latency": None}
     assert answer == {**alone, "instances": [alone]}
 
 

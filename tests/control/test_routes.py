@@ -307,8 +307,11 @@ def test_providers_are_listed_with_what_they_offer(request_: Ask) -> None:
 
 def test_health_is_asked_for_now(request_: Ask) -> None:
     health = {"healthy": True, "status": "degraded", "mood": "good"}
+    answer = request_("GET", "/v1/providers/probe/health").json
     alone = {"name": "probe", "state": "RUNNING", "healthy": True, "health": health}
-    assert request_("GET", "/v1/providers/probe/health").json == {**alone, "instances": [alone]}
+    alone |= {"latency": answer["latency"]}
+    assert answer == {**alone, "instances": [alone]}
+    assert 0 < answer["latency"] < 5
 
 
 def test_of_several_one_that_is_ill_makes_the_provider_ill(tmp_path: Path) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
 
-from gleitzeitctl.commands.methods import in_words
-from tests.ctl.conftest import Ctl
+from gleitzeitctl.schemas import in_words
+from tests.ctl.conftest import MODULE, Ctl
 from tests.ctl.fake_daemon import FakeDaemon, Request, refusal, reply
+from tests.terminal import terminal
 
 FIRST = {
     "instance": "openai",
@@ -169,15 +171,85 @@ def test_methods_are_listed_with_their_arguments(daemon: FakeDaemon, ctl: Ctl) -
         "count   -                          stream of integer",
         "bare    -                          -                  Says nothing of itself.",
     ]
+    assert daemon.requests == [Request("GET", "/v1/providers?name=calculator")]
 
 
 def test_methods_of_an_unknown_provider_are_not_found(daemon: FakeDaemon, ctl: Ctl) -> None:
-    daemon.answers(reply({"providers": [{"name": "calculator", "methods": []}]}))
+    daemon.answers(
+        refusal("not_found.provider", 'no provider "calculater" (did you mean "calculator"?)', 404)
+    )
 
     done = ctl("providers", "methods", "calculater")
 
     assert (done.returncode, done.stdout) == (4, "")
-    assert done.stderr == 'gleitzeitctl: there is no provider "calculater": there are calculator\n'
+    assert done.stderr == 'gleitzeitctl: no provider "calculater" (did you mean "calculator"?)\n'
+
+
+CHAT = {
+    "name": "chat",
+    "description": "Answer.\n\nAt length.",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "prompt": {"type": "string", "description": "What to say to it."},
+            "heat": {"type": "number", "default": 0.5, "minimum": 0, "maximum": 2},
+            "seed": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None},
+        },
+        "required": ["prompt"],
+    },
+    "returns": {"type": "string"},
+    "stream": True,
+    "idempotent": True,
+}
+
+
+def test_one_method_is_told_with_all_that_its_caller_needs(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply({"providers": [{"name": "ollama", "methods": [ADD, CHAT]}]}))
+
+    assert ctl("providers", "methods", "ollama", "chat").stdout.splitlines() == [
+        "ollama chat: Answer.",
+        "",
+        "At length.",
+        "",
+        "ARGUMENT  TYPE            DEFAULT   MUST BE                DESCRIPTION",
+        "prompt    string          required  -                      What to say to it.",
+        "heat      number          0.5       at least 0, at most 2",
+        "seed      integer | null  null      -",
+        "",
+        "Returns: stream of string",
+        "It may be repeated: a call is made again when its provider dies.",
+        "",
+        "Example:",
+        "  gleitzeitctl providers stream ollama chat prompt=text",
+    ]
+    whole = json.loads(ctl("providers", "methods", "ollama", "chat", "--json").stdout)
+    assert whole == {"name": "ollama", "method": CHAT}
+
+
+def test_a_method_that_is_not_there_is_named_with_the_nearest_that_is(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(reply({"providers": [{"name": "calculator", "methods": [ADD, COUNT]}]}))
+
+    done = ctl("providers", "methods", "calculator", "ad")
+
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr == (
+        'gleitzeitctl: "calculator" has no method "ad" (did you mean "add"?): it has add, count\n'
+    )
+
+
+LONG = ADD | {"description": "The sum of as many numbers as there are, which may take a while. " * 2}
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_methods_fit_the_terminal(daemon: FakeDaemon, ctl: Ctl, columns: int) -> None:
+    """Seen to fail with the widths of the cells as they come."""
+    daemon.answers(reply({"providers": [{"name": "calculator", "methods": [LONG, CHAT]}]}))
+    command = [sys.executable, *MODULE, "providers", "methods", "calculator"]
+
+    with terminal(command, ctl.environment(), columns=columns) as screen:
+        assert screen.ended() == 0
+        assert "At length." in screen.text
+        assert [line for line in screen.drawn.decode().split("\r\n") if len(line) > columns] == []
 
 
 @pytest.mark.parametrize(
