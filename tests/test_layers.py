@@ -36,6 +36,7 @@ EXTENSIONS = "gleitzeit_extensions.extensions"
 CLIENT = "gleitzeit_extensions.client"
 HELPERS = "gleitzeit_extensions.helpers"
 TESTING = "gleitzeit_extensions.testing"
+BATCH = "gleitzeit_extensions.batch"
 SDK = ("gleitzeit_extensions", PROTOCOL, LEAN, PLACES, VERSION)
 CORE = "gleitzeitd.core"
 LOGS = "gleitzeitd.processes.logs"
@@ -87,7 +88,8 @@ HOUSE = {
     WATCHING: Room(),
     "gleitzeitd.core": Room(never=(*LOOPS, *THE_WORLD)),
     "gleitzeitctl": Room(
-        knows=(PROTOCOL, PLACES, VERSION),
+        # a batch is the same from a command line and from a program
+        knows=(PROTOCOL, PLACES, VERSION, BATCH),
         knows_late=(CORE, "gleitzeitd.config", ENVIRONMENT, "gleitzeitd.main"),
     ),
     "gleitzeit_extensions": Room(knows=(*SDK, EXCEPTIONS, CATALOG), knows_late=(EXTENSIONS, HELPERS)),
@@ -103,7 +105,8 @@ HOUSE = {
     # For a program that has extensions of its own, rather than for what runs one.
     HELPERS: Room(knows=(*SDK, EXCEPTIONS, CATALOG, EXTENSIONS)),
     # A program that calls providers is none.
-    CLIENT: Room(knows=(PROTOCOL, PLACES)),
+    CLIENT: Room(knows=(PROTOCOL, PLACES, BATCH)),
+    BATCH: Room(),
     "gleitzeit_extensions.protocol": Room(),
     LEAN: Room(),
     "gleitzeit_extensions.places": Room(),

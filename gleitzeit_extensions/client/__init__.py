@@ -27,6 +27,7 @@ from gleitzeit_extensions.client.errors import (
     Unavailable,
     Unreachable,
 )
+from gleitzeit_extensions.client.many import Outcome
 from gleitzeit_extensions.client.request import Capability, Model, Provider
 from gleitzeit_extensions.client.synchronous import SyncClient, SyncStream
 
@@ -45,6 +46,7 @@ __all__ = [
     "Model",
     "NoInstance",
     "NotFound",
+    "Outcome",
     "Overloaded",
     "Provider",
     "ProviderFailed",

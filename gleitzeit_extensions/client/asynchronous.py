@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from gleitzeit_extensions.client import answer as answers
+from gleitzeit_extensions.client.many import CallOfMany, Outcome, outcomes
 from gleitzeit_extensions.client.place import Place
 from gleitzeit_extensions.client.request import Optioned, Request, health_of, look
 from gleitzeit_extensions.client.sessions import Sessions
@@ -49,6 +50,20 @@ class Client(Optioned):
     ) -> Stream:
         """The items of a streamed answer. The call begins with the first, or with `async with`."""
         return Stream(self._sessions, self._call("/v1/stream", target, method, args, more))
+
+    def batch(
+        self,
+        calls: Iterable[CallOfMany] | AsyncIterable[CallOfMany],
+        *,
+        concurrency: int = 16,
+        ordered: bool = True,
+    ) -> AsyncIterator[Outcome]:
+        """What becomes of each of many calls: in their order, or as they are answered.
+
+        A call is an object as in `POST /v1/invoke`. They are taken as there is room for them; one that fails
+        has its `error`, and ends nothing. To leave the loop, with `aclose`, cancels those under way.
+        """
+        return outcomes(calls, self._ask, concurrency, ordered)
 
     async def providers(self) -> list[dict[str, Any]]:
         """Every provider with its models, capabilities and methods."""

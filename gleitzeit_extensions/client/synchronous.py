@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Self
 
 from gleitzeit_extensions.client import answer as answers
+from gleitzeit_extensions.client.many import CallOfMany, Outcome, outcomes_by_threads
 from gleitzeit_extensions.client.place import Place
 from gleitzeit_extensions.client.request import Optioned, Request, health_of, look
 from gleitzeit_extensions.client.wires import Exchange, Wires
@@ -44,6 +45,12 @@ class SyncClient(Optioned):
     ) -> SyncStream:
         """The items of a streamed answer. The call begins with the first, or with `with`."""
         return SyncStream(self._wires, self._call("/v1/stream", target, method, args, more))
+
+    def batch(
+        self, calls: Iterable[CallOfMany], *, concurrency: int = 16, ordered: bool = True
+    ) -> Iterator[Outcome]:
+        """What becomes of each of many calls: in their order, or as they are answered; see `Client.batch`."""
+        return outcomes_by_threads(calls, self._ask, concurrency, ordered)
 
     def providers(self) -> list[dict[str, Any]]:
         """Every provider with its models, capabilities and methods."""
