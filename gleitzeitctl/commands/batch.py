@@ -38,9 +38,9 @@ def batch(
 ) -> int:
     """Make many calls, and write each result once.
 
-    A line is a call of the API, such as {"provider": "calculator", "method": "add", "args": {"a": 1, "b": 2}},
-    and may have an `id`. Failures that may pass are tried again for a while. What was interrupted, however it
-    was, goes on with the same command; what failed is a file to begin with. Ends with 1 when a call failed.
+    A line is a call, as {"provider": "calculator", "method": "add", "args": {"a": 1, "b": 2}}, and may have
+    an `id`. Failures that may pass are tried again for a while. What was interrupted, however it was, goes on
+    with the same command; what failed is a file to begin with. Ends with 1 when a call failed.
 
     \b
     Example:
