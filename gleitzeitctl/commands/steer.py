@@ -79,7 +79,7 @@ def steer(verb: str, session: Session, names: list[str], wait: bool, timeout: fl
     else:
         answer = session.client.post(f"/v1/{verb}", body)
     session.show(answer, lambda answer: _in_words(verb, answer["results"], timeout))
-    return _status(answer["results"])
+    return status_of(answer["results"])
 
 
 def _waited_for(session: Session, verb: str, names: list[str], body: dict[str, Any], timeout: float) -> Any:
@@ -139,7 +139,7 @@ def evidence(result: dict[str, Any]) -> Iterator[str]:
         yield from (f"  | {line}" for line in lines)
 
 
-def _status(results: list[dict[str, Any]]) -> int:
+def status_of(results: list[dict[str, Any]]) -> int:
     """0 when all went well; what is wrong with those that did not, when it is one thing; else 1."""
     codes = {result.get("code") for result in results if not result["ok"]}
     if not codes:

@@ -37,6 +37,8 @@ def told(story: dict[str, Any]) -> Iterator[str]:
     if story["reason"]:
         yield f"  {flat(story['reason'])}"
     yield f"  {story['next']}"
+    if story.get("source"):
+        yield f"  {_source(story['source'])}"
     if story["failed_replacement"]:
         yield f"  It goes on as it was: its replacement failed: {flat(story['failed_replacement'])}"
     if story["history"]:
@@ -46,6 +48,12 @@ def told(story: dict[str, Any]) -> Iterator[str]:
         yield _line(entry, "" if entry["what"] == said else entry["what"])
         said = entry["what"]
         yield from (f"{'':26}| {flat(line)}" for line in entry["evidence"])
+
+
+def _source(place: str) -> str:
+    if place == "transient":
+        return 'It was started by run or add: it goes with the daemon, or with "gleitzeitctl remove".'
+    return f"It stands in {flat(place)}."
 
 
 def _details(story: dict[str, Any]) -> str:

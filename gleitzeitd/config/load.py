@@ -16,7 +16,7 @@ from gleitzeitd.config.masked import Declared
 from gleitzeitd.config.settings import settings
 from gleitzeitd.config.wanted import spec
 from gleitzeitd.core.errors import ConfigError, GleitzeitError
-from gleitzeitd.core.spec import House, Spec, Tls
+from gleitzeitd.core.spec import TRANSIENT, CommandTarget, House, Spec, Tls
 
 NAMES = ("config/providers.yaml", "providers.yaml")
 
@@ -46,14 +46,14 @@ def load(path: str, transient: str = "") -> House:
     What hurts one provider only, such as a variable that is not set, is in the `mistakes` of its spec.
     """
     files = gather(path, transient)
-    whole, secrets = evaluated(path, files, transient)
+    whole, secrets, refused = _evaluated_but_for(path, files, transient)
     saved = tuple(file for file in files if os.path.dirname(file[0]) != transient) if transient else files
     common = whole.settings
     enabled = [judged for judged in whole.providers if judged.block.is_enabled]
     disabled = [judged for judged in whole.providers if not judged.block.is_enabled]
     return House(
         path=path,
-        specs=tuple(map(_spec, enabled)),
+        specs=(*(_spec(judged, transient) for judged in enabled), *refused),
         server_url=common.default_server_url.rstrip("/"),
         tls=_tls(path, common.hub.tls),
         max_connections=common.hub.max_connections,
@@ -83,6 +83,34 @@ def evaluated(path: str, files: Files, transient: str = "") -> tuple[Evaluated, 
     document, problems = compose(files, transient)
     outside = Outside(path, os.environ)
     return evaluate(document, outside.lookups, problems), outside.secrets
+
+
+def _evaluated_but_for(
+    path: str, files: Files, transient: str
+) -> tuple[Evaluated, Mapping[str, Secret], list[Spec]]:
+    """As `evaluated`, of all files but those of `transient` that are refused, and what is wrong with these.
+
+    What was run in passing, in a directory that is gone since, must not keep people's files from being read.
+    """
+    refused = list[Spec]()
+    while True:
+        try:
+            return (*evaluated(path, files, transient), refused)
+        except ConfigError as exc:
+            wrong = {file: _about(file, exc) for file, _ in files if os.path.dirname(file) == transient}
+            if not transient or not any(wrong.values()):
+                raise
+        refused += [_unusable(file, told) for file, told in wrong.items() if told]
+        files = tuple(file for file in files if not wrong.get(file[0]))
+
+
+def _about(file: str, exc: ConfigError) -> tuple[str, ...]:
+    return tuple(problem for problem in exc.problems if problem.startswith(f"{file}:"))
+
+
+def _unusable(file: str, problems: tuple[str, ...]) -> Spec:
+    name = os.path.splitext(os.path.basename(file))[0]
+    return Spec(name, "tool", CommandTarget(()), mistakes=problems, where=TRANSIENT)
 
 
 def declared_secrets(path: str) -> Declared:
@@ -118,9 +146,11 @@ def _mark(files: Files, secrets: Mapping[str, Secret], extensions: bytes) -> byt
     return digest.digest()
 
 
-def _spec(judged: Judged) -> Spec:
+def _spec(judged: Judged, transient: str) -> Spec:
     block, provider = judged.block, judged.provider
     where = block.document.where(block.at, key=True).rpartition(":")[0]
+    if transient and os.path.dirname(where) == transient:
+        where = TRANSIENT
     target = judged.extension.target if judged.extension else None
     keys = {**settings(provider), **_declared(judged.extension)}
     return spec(block.name, provider, target, where, keys, judged.mistakes)

@@ -17,6 +17,7 @@ from gleitzeitd.config.files import texts
 from gleitzeitd.config.history import History
 from gleitzeitd.config.load import fingerprint
 from gleitzeitd.control.ahead import Ahead, off_the_loop
+from gleitzeitd.control.transient_files import give_way
 from gleitzeitd.core.errors import ConfigError
 from gleitzeitd.core.plan import Action, Plan, diff, differing
 from gleitzeitd.core.spec import ExtensionTarget, House, Spec
@@ -132,7 +133,14 @@ class Reload:
                 return Reloaded(plan, problems=mistakes(plan))
             reloaded = self._carry_out(plan)
             await self._remember(summary(plan))
+            await self._give_way()
             return reloaded
+
+    async def _give_way(self) -> None:
+        """What was run by a name that a file defines now does not come back when it is taken out there."""
+        if given_way := await off_the_loop(lambda house: list(give_way(house)), self.house):
+            log.info("the config file goes before what was run", names=given_way)
+            self.save()
 
     def _is_new(self) -> bool:
         """Whether the file is another than was taken over. Raises ConfigError."""

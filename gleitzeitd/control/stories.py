@@ -38,6 +38,7 @@ def _own(instance: Instance, connected: list[Registration], failure: str, now: f
     process = instance.process
     return {
         "name": instance.name,
+        "source": instance.spec.where,
         "state": process.state,
         "pid": process.pid,
         "generation": process.generation,
@@ -58,6 +59,7 @@ def _guest(registration: Registration, now: float) -> View:
     calls = "It is given calls" if not reason else "It is given calls again when that is over"
     return {
         "name": registration.name,
+        "source": None,
         "state": State.RUNNING,
         "pid": registration.origin.pid,
         "generation": 0,

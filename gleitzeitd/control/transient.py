@@ -5,26 +5,30 @@ So they are checked, planned, told and reloaded as all others are.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import anyio
 from aiohttp import web
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.control.ahead import off_the_loop
-from gleitzeitd.control.bodies import body_of
+from gleitzeitd.control.bodies import body_of, flag_of
 from gleitzeitd.control.peers import rights
-from gleitzeitd.control.reload import Reload
+from gleitzeitd.control.reload import Reload, Reloaded
+from gleitzeitd.control.transient_files import hide, names, path_of, text, write
+from gleitzeitd.core.spec import NAME_RULE, TRANSIENT, is_name
 from gleitzeitd.processes.supervisor import Supervisor
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-"""It is the name of a file, too."""
 MOST = 1000
 PATIENCE = 60.0
 """Seconds that one that is removed has to end; it goes on ending without anybody who waits."""
+MOST_NAMES = 20
+LARGEST = 2**18
+"""Bytes of one: it is read anew with every save of the config."""
 
 
 class TransientRoutes:
@@ -43,87 +47,113 @@ class TransientRoutes:
     async def _run(self, request: web.Request) -> web.Response:
         rights(request).demand_own()
         body = await body_of(request)
-        name, block = body.get("name"), body.get("block")
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            sentence = "`name` must be a name: letters, digits and _ . - and at most 100 of them"
-            raise CallError("invalid_request", sentence)
+        name, block, is_dry = body.get("name"), body.get("block"), flag_of(body, "dry_run")
+        if not isinstance(name, str) or not is_name(name):
+            raise CallError("invalid_request", f"`name` must be a provider's name: {NAME_RULE}")
         if not isinstance(block, dict):
             raise CallError("invalid_request", "`block` must be an object: what would stand in the file")
         self._demand_running()
         async with self._turn:
-            await self._add(name, json.dumps({"providers": {name: block}}))
-        return web.json_response({"name": name}, status=201)
+            await self._add(name, block, is_dry)
+        return web.json_response({"name": name}, status=200 if is_dry else 201)
 
-    async def _add(self, name: str, text: str) -> None:
+    async def _add(self, name: str, block: dict[str, Any], is_dry: bool) -> None:
         self._demand_free(name)
+        content = await off_the_loop(text, name, block)
+        if len(content) > LARGEST:
+            raise CallError("too_large", f"the block is larger than the {LARGEST // 2**10} KiB it may have")
         path = self._path(name)
-        await off_the_loop(_write, path, text)
+        is_kept = False
         try:
-            tried = await self._reload.reload(dry=True)
-            step = tried.plan and next((one for one in tried.plan.steps if one.name == name), None)
-            problems = tried.problems if tried.is_refused else step.mistakes if step else ()
-            if problems:
-                raise CallError("invalid_request", "\n".join(_here(one, path, name) for one in problems))
-        except BaseException:
-            await off_the_loop(os.unlink, path)
-            raise
-        await self._reload.reload()
+            await off_the_loop(write, path, content)
+            _demand_good(await self._reload.reload(dry=True), name, path)
+            if not is_dry:
+                _demand_good(await self._reload.reload(), name, path)
+                is_kept = True
+        finally:
+            if not is_kept:
+                await self._take_back(path)
+
+    async def _take_back(self, path: str) -> None:
+        with anyio.CancelScope(shield=True):
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+            # a save of the config may have come in between, and taken it over
+            await self._reload.reload(again=False)
 
     def _demand_free(self, name: str) -> None:
         house = self._reload.house
-        if _is_there(self._path(name)):
-            raise _taken(name, f'it was started before: "gleitzeitctl remove {name}" takes it away')
         if spec := house.by_name.get(name):
-            raise _taken(name, f"it stands in {spec.where}")
+            before = f'it was started before: "gleitzeitctl remove {name}" takes it away'
+            raise _taken(name, before if spec.where == TRANSIENT else f"it stands in {spec.where}")
         if name in house.disabled:
             raise _taken(name, f'it stands in {house.path}, disabled: "gleitzeitctl config enable {name}"')
         if name in self._supervisor.order.instances:
             raise _taken(name, "what had it before is still ending")
-        if len(os.listdir(house.transient)) >= MOST:
-            raise CallError("conflict", f"there are {MOST} of them already: remove some")
+        if len(names(house.transient)) >= MOST:
+            raise CallError("overloaded", f"there are {MOST} of them already: remove some")
 
     async def _remove(self, request: web.Request) -> web.Response:
         rights(request).demand_own()
         name = request.match_info["name"]
         self._demand_running()
         async with self._turn:
-            path = self._path(name)
-            if not NAME.fullmatch(name) or not _is_there(path):
-                raise self._not_ours(name)
-            await off_the_loop(os.unlink, path)
-            await self._reload.reload()
+            await self._take_out(name)
         with anyio.move_on_after(PATIENCE):
             await self._supervisor.until(lambda: not self._supervisor.of(name))
         return web.json_response({"name": name, "gone": not self._supervisor.of(name)})
 
+    async def _take_out(self, name: str) -> None:
+        spec = self._reload.house.by_name.get(name)
+        if spec is None or spec.where != TRANSIENT:
+            raise self._not_ours(name)
+        path = self._path(name)
+        hidden = hide(path)
+        is_out = False
+        try:
+            reloaded = await self._reload.reload()
+            is_out = not reloaded.is_refused
+        finally:
+            os.rename(hidden, path) if not is_out else os.unlink(hidden)
+        if not is_out:
+            what = f'"{name}" cannot be taken away, as the config is refused then'
+            way_out = f'mend that first; "gleitzeitctl stop {name}" stops it meanwhile'
+            raise CallError("invalid_request", "\n".join([f"{what}: {way_out}", *reloaded.problems]))
+
     def _not_ours(self, name: str) -> CallError:
         if spec := self._reload.house.by_name.get(name):
-            file = spec.where.rpartition(":")[0]
-            return CallError(
-                "conflict", f'"{name}" stands in {spec.where}: take it out there', {"file": file}
-            )
-        started = ", ".join(sorted(os.listdir(self._reload.house.transient))).replace(".yaml", "") or "none"
-        sentence = f'there is no provider "{name:.100}" that was started by run or add: there are {started}'
+            return CallError("conflict", f'"{name}" stands in {spec.where}: take it out there')
+        if name in self._reload.house.disabled:
+            place = self._reload.house.path
+            return CallError("conflict", f'"{name}" stands in {place}, disabled: take it out there')
+        found = names(self._reload.house.transient)
+        more = [f"and {len(found) - MOST_NAMES} more"] if len(found) > MOST_NAMES else []
+        there = ", ".join([*found[:MOST_NAMES], *more]) or "none"
+        sentence = f'there is no provider "{name:.100}" that was started by run or add: there are {there}'
         return CallError("not_found.provider", sentence)
 
     def _path(self, name: str) -> str:
-        return os.path.join(self._reload.house.transient, f"{name}.yaml")
-
-
-def _is_there(path: str) -> bool:
-    return os.path.lexists(path)
+        return path_of(self._reload.house.transient, name)
 
 
 def _taken(name: str, why: str) -> CallError:
     return CallError("conflict", f'there is a provider "{name}" already: {why}')
 
 
+def _demand_good(tried: Reloaded, name: str, path: str) -> None:
+    """Raises CallError for what is wrong with this provider, or with all that it would be a part of."""
+    if tried.is_refused:
+        first = "nothing can be added as long as the config is refused: mend it first"
+        raise CallError("invalid_request", "\n".join([first, *tried.problems]))
+    if tried.plan is None:
+        return  # A save that came in between had it taken over.
+    if name in tried.plan.house.disabled:
+        raise CallError("invalid_request", "enabled: must be true for what is to run now")
+    step = next((one for one in tried.plan.steps if one.name == name), None)
+    if step and step.mistakes:
+        raise CallError("invalid_request", "\n".join(_here(one, path, name) for one in step.mistakes))
+
+
 def _here(problem: str, path: str, name: str) -> str:
     """Without the place in a file that nobody wrote."""
     return re.sub(rf"^{re.escape(path)}:\d+:\d+: (providers\.{re.escape(name)}[.:] ?)?", "", problem)
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w") as file:
-        file.write(text)

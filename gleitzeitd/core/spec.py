@@ -11,6 +11,8 @@ from typing import Any
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 LONGEST_NAME = 100
+TRANSIENT = "transient"
+"""Where a provider stands that stands in no file of people's."""
 NAME_RULE = f"letters, digits, _ . and - (not at the ends), at most {LONGEST_NAME}, and not the word all"
 
 
@@ -224,7 +226,7 @@ class Spec:
     watch: bool = False
     """It is replaced when its own source changes."""
     where: str = ""
-    """`file:line` of the block."""
+    """`file:line` of the block; TRANSIENT for what `run` made."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Every key of the block as it is effective, by its path, such as `restart.initial`: two specs differ
     where these do."""

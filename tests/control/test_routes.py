@@ -69,6 +69,7 @@ def test_a_command_that_runs(daemon: House) -> None:
         "provider": "sleeper",
         "type": "tool",
         "kind": "command",
+        "source": f"{daemon.config}:1",
         "state": "RUNNING",
         "ready": True,
         "pid": 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -118,7 +119,7 @@ def place(full: House, tmp_path: Path) -> Iterator[Path]:
 def environment(full: House, place: Path, path: Names) -> dict[str, str]:
     home = {"HOME": str(place), "XDG_CONFIG_HOME": f"{place}/c", "XDG_STATE_HOME": f"{place}/s"}
     found = {"PYTHONPATH": str(ROOT), "GLEITZEIT_CONFIG": str(place / "providers.yaml")}
-    known = {**full.environment, **home, **found}
+    known = {**full.environment, **home, **found, "PATH": f"{place}/bin:{os.environ['PATH']}"}
     if path == ("serve",):  # a daemon of its own, beside ours
         known |= {f"{kind}_DIRECTORY": f"{place}/{kind}" for kind in ("RUNTIME", "STATE", "LOGS")}
         known["GLEITZEIT_SOCKET"] = ""
@@ -154,6 +155,16 @@ def _a_transient(h: House, place: Path, line: str) -> None:
     h.ctl("run", "--name", name, "--", "sleep", "1000")
 
 
+def _servers(h: House, place: Path, line: str) -> None:
+    """What would download a server of tools, were it not ours."""
+    _none_of_that_name(h, place, line)
+    program = place / "bin" / "uvx"
+    program.parent.mkdir(exist_ok=True)
+    server = f"PYTHONPATH={ROOT} exec {sys.executable} -m tests.providers.mcp_server"
+    program.write_text(f"#!/bin/sh\n{server}\n")
+    program.chmod(0o755)
+
+
 def _none_of_that_name(h: House, place: Path, line: str) -> None:
     words = shlex.split(line)
     for before, word in pairwise(words):
@@ -162,7 +173,7 @@ def _none_of_that_name(h: House, place: Path, line: str) -> None:
 
 
 PREPARE: dict[Names, Callable[[House, Path, str], None]] = {
-    ("add",): _none_of_that_name,
+    ("add",): _servers,
     ("batch",): _some_calls,
     ("config", "create"): _no_file,
     ("remove",): _a_transient,
