@@ -14,6 +14,7 @@ TOKEN = "token"
 GROUP = "gleitzeit"
 """Its members may operate the system's daemon."""
 SYSTEM_RUN = "/run/gleitzeit"
+SYSTEM_LOGS = "/var/log/gleitzeit"
 LONGEST = 107
 """Bytes that a Unix socket's path may have on Linux (unix(7): `sun_path` is 108 with its end mark)."""
 
@@ -42,7 +43,7 @@ def logs_directory() -> str:
     """Where such a daemon keeps what its providers print. It may not be there yet."""
     if given := os.environ.get("LOGS_DIRECTORY"):
         return given.split(":")[0]
-    return "/var/log/gleitzeit" if os.geteuid() == 0 else os.path.join(state_directory(), "logs")
+    return SYSTEM_LOGS if os.geteuid() == 0 else os.path.join(state_directory(), "logs")
 
 
 def control_socket(given: str | None = None) -> str:

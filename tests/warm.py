@@ -102,7 +102,12 @@ def run(module: str, args: Sequence[str], cwd: Path, env: dict[str, str]) -> sub
         status = warm().start(module, args, cwd, env, out.fileno(), err.fileno()).wait(PATIENCE)
         for file in (out, err):
             file.seek(0)
-        return subprocess.CompletedProcess(args, status, out.read().decode(), err.read().decode())
+        return subprocess.CompletedProcess(args, status, *(_text(file.read()) for file in (out, err)))
+
+
+def _text(raw: bytes) -> str:
+    """What providers print need be no text."""
+    return raw.decode(errors="surrogateescape")
 
 
 # What follows runs in the forking process.

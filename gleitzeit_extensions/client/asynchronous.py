@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from gleitzeit_extensions.client import answer as answers
-from gleitzeit_extensions.client.many import CallOfMany, Outcome, outcomes
+from gleitzeit_extensions.client.many import CallOfMany, Outcome
 from gleitzeit_extensions.client.place import Place
 from gleitzeit_extensions.client.request import Optioned, Request, health_of, look
 from gleitzeit_extensions.client.sessions import Sessions
@@ -63,6 +63,8 @@ class Client(Optioned):
         A call is an object as in `POST /v1/invoke`. They are taken as there is room for them; one that fails
         has its `error`, and ends nothing. To leave the loop, with `aclose`, cancels those under way.
         """
+        from gleitzeit_extensions.client.many_tasks import outcomes
+
         return outcomes(calls, self._ask, concurrency, ordered)
 
     async def providers(self) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Self
 
 from gleitzeit_extensions.client import answer as answers
-from gleitzeit_extensions.client.many import CallOfMany, Outcome, outcomes_by_threads
+from gleitzeit_extensions.client.many import CallOfMany, Outcome
 from gleitzeit_extensions.client.place import Place
 from gleitzeit_extensions.client.request import Optioned, Request, health_of, look
 from gleitzeit_extensions.client.wires import Exchange, Wires
@@ -50,7 +50,9 @@ class SyncClient(Optioned):
         self, calls: Iterable[CallOfMany], *, concurrency: int = 16, ordered: bool = True
     ) -> Iterator[Outcome]:
         """What becomes of each of many calls: in their order, or as they are answered; see `Client.batch`."""
-        return outcomes_by_threads(calls, self._ask, concurrency, ordered)
+        from gleitzeit_extensions.client.many_threads import outcomes
+
+        return outcomes(calls, self._ask, concurrency, ordered)
 
     def providers(self) -> list[dict[str, Any]]:
         """Every provider with its models, capabilities and methods."""

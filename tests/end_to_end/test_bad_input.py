@@ -115,7 +115,6 @@ def test_a_log_directory_that_is_none(empty: House) -> None:
     "words",
     [
         ("status",),
-        ("logs", "-f"),
         ("providers", "invoke", "calculator", "add"),
     ],
     ids=" ".join,

@@ -148,7 +148,7 @@ def test_at_a_terminal_it_shows_how_far_it_is_and_ctrl_c_loses_nothing(h: House,
     file, out = calls(tmp_path / "calls.jsonl", 1000, slow=0.02), tmp_path / "out.jsonl"
     words = [sys.executable, "-m", "gleitzeitctl", "batch", file, "-o", str(out), "-j", "2"]
     with terminal(words, {**h.environment, "PYTHONPATH": str(ROOT)}) as t:
-        t.until(lambda text: re.search(r"\d+/1000", text) is not None)
+        t.until(lambda text: re.search(r"[1-9]\d*/1000", text) is not None)
         t.press(CTRL_C)
         assert t.ended() == 130
         assert "the same command goes on where this was" in t.text

@@ -94,7 +94,7 @@ def test_t6c_the_calculator_calculates_whatever_comment_follows(at: Desk) -> Non
 
 
 def test_t6d_t20a_health_shows_the_whole_dict(at: Desk) -> None:
-    assert "available_methods=['add', 'divide', 'sin']" in shown(at, "gleitzeit providers health calculator")
+    assert 'available_methods=["add", "divide", "sin"]' in shown(at, "gleitzeit providers health calculator")
 
 
 def test_t20b_monitor_shows_what_one_provider_uses_and_does(at: Desk) -> None:
@@ -176,7 +176,7 @@ def test_t15_a_provider_may_count_what_the_base_class_does(at: Desk) -> None:
     unknown = at.type("gleitzeit providers invoke monitored triple")
     assert (unknown.status, 'has no method "triple"' in unknown.shown) == (4, True)
     health = at.type("gleitzeit providers health monitored").shown
-    assert "metrics={'requests': 2, 'errors': 1}" in health
+    assert 'metrics={"requests": 2, "errors": 1}' in health
 
 
 def test_t17b_requirements_can_be_installed(at: Desk) -> None:
