@@ -24,6 +24,7 @@ from benchmarks import (
     idle,
     intake,
     loading,
+    logs,
     monitor,
     relay,
     reload,
@@ -70,6 +71,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "gateway": gateway,
     "status": status,
     "monitor": monitor,
+    "logs": logs,
 }
 RELAYED = ("python-socketio", "aiohttp")
 LIBRARIES = {"relay": RELAYED, "streams": RELAYED, "crowd": RELAYED, "loading": ("ruamel.yaml",)}

@@ -1,14 +1,18 @@
 """`logs`: what providers print, as they print it."""
 
+import io
 import re
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gleitzeitctl.complaint import misuse
+from gleitzeitctl.render import is_seen
 from gleitzeitctl.session import Session
 
 if TYPE_CHECKING:
+    from gleitzeitctl.logs.grep import Search
     from gleitzeitctl.logs.records import Wanted
 
 USUAL = 100
@@ -57,37 +61,56 @@ def logs(
     Example:
       gleitzeitctl logs calculator --since 10m --stderr
     """
+    from gleitzeitctl.logs.following import Following
+    from gleitzeitctl.logs.memory import Memory
     from gleitzeitctl.logs.reading import Reading
     from gleitzeitctl.logs.shown import Words, as_line
 
     session = Session.of(context)
-    if follow and until:
-        raise misuse("--follow goes on, and --until ends: use one of them")
     asked = list(dict.fromkeys([*(names or ()), *([provider] if provider else ())])) or ["all"]
     wanted = _wanted(since, until, grep, stderr)
+    if follow and until:
+        raise misuse("--follow goes on, and --until ends: use one of them")
     # what is asked for by time or content is wanted whole
     count = lines if lines is not None else None if since or until or grep else USUAL
-    reading = Reading(session.client, asked, wanted, count)
+    reading = Reading(Memory(session.client, asked, wanted.stream), asked, wanted, count)
     reading.find()
-    records = reading.follow() if follow else reading.past()
+    records = Following(reading).follow() if follow else reading.past()
     alone = asked[0] if asked == reading.instances else None
     in_words = Words(alone, max(map(len, reading.instances), default=0), times)
-    texts = map(as_line, records) if session.json else in_words(records)
-    for text in texts:
-        print(text, end="", flush=follow)
+    for text in map(as_line, records) if session.json else in_words(records):
+        _write(text, follow)
+
+
+def _write(text: str, at_once: bool) -> None:
+    if is_seen() or not isinstance(sys.stdout, io.TextIOWrapper):
+        print(text, end="", flush=at_once)
+        return
+    # who reads it gets the bytes that came, whatever the encoding here
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    if at_once:
+        sys.stdout.buffer.flush()
 
 
 def _wanted(since: str | None, until: str | None, grep: str | None, stderr: bool) -> "Wanted":
     from gleitzeitctl.logs.records import Wanted
     from gleitzeitctl.logs.times import stamp
 
-    try:
-        pattern = re.compile(grep.encode()) if grep is not None else None
-    except re.error as exc:
-        raise misuse(f'--grep "{grep}" is no regular expression: {exc}') from exc
-    return Wanted(
-        since=stamp("--since", since) if since else b"",
-        until=stamp("--until", until) if until else b"",
+    wanted = Wanted(
+        since=stamp("--since", since) if since is not None else b"",
+        until=stamp("--until", until) if until is not None else b"",
         stream="stderr" if stderr else "",
-        grep=pattern,
+        grep=_search(grep) if grep is not None else None,
     )
+    if wanted.until and wanted.since >= wanted.until:
+        raise misuse(f'nothing lies between --since "{since}" and --until "{until}": the second is earlier')
+    return wanted
+
+
+def _search(text: str) -> "Search":
+    from gleitzeitctl.logs.grep import Search
+
+    try:
+        return Search.of(text)
+    except re.error as exc:
+        raise misuse(f'--grep "{text}" is no regular expression: {exc}') from exc

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import mmap
-import re
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-LITERAL = re.compile(rb"[^\\.^$*+?{}\[\]|()]+")
-"""A regular expression that means itself."""
-OF_ONE_LINE = re.compile(rb"(?<!\[)\^|\\[AZ]|\(\?<?[=!]")
-"""What means another place where there are many lines."""
-Finder = Callable[[mmap.mmap | bytes, int], int]
+if TYPE_CHECKING:
+    from gleitzeitctl.logs.grep import Search
+
 STREAMS = (b"stdout", b"stderr")
 
 
@@ -31,27 +26,25 @@ class Wanted(NamedTuple):
     since: bytes = b""
     until: bytes = b""
     stream: str = ""
-    grep: re.Pattern[bytes] | None = None
+    grep: Search | None = None
 
-    def finder(self) -> Finder | None:
-        """Finds where in many lines a wanted one may lie next; None where each has to be tried."""
-        if self.grep is None:
-            return None
-        pattern = self.grep.pattern
-        if LITERAL.fullmatch(pattern):
-            return lambda data, at: data.find(pattern, at)
-        if OF_ONE_LINE.search(pattern.removeprefix(b"^")):
-            return None
-        # a record begins before the line in it does, so its beginning is no place to look for
-        loose = re.compile(pattern.removeprefix(b"^"), re.MULTILINE)
-        return lambda data, at: found.start() if (found := loose.search(data, at)) else -1
+    @property
+    def needles(self) -> tuple[bytes, ...]:
+        """One of them is in each line of a file that is wanted; empty when nothing is known of these."""
+        if self.grep and self.grep.needles:
+            return self.grep.needles
+        return (b" %s " % self.stream.encode(),) if self.stream else ()
+
+    @property
+    def ignores_case(self) -> bool:
+        return self.grep is not None and self.grep.ignores_case
 
     def fits(self, record: Record) -> bool:
         return (
             record.time >= self.since
             and (not self.until or record.time < self.until)
             and self.stream in ("", record.stream)
-            and (self.grep is None or self.grep.search(record.line) is not None)
+            and (self.grep is None or self.grep.fits(record.line))
         )
 
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from gleitzeitctl.complaint import misuse
 
-AGO = re.compile(r"(\d+)(s|m|h|d|w)")
+PART = r"(\d+)([smhdw])"
+AGO = rf"(?:{PART})+"
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-CLOCK = re.compile(r"\d\d?:\d\d(:\d\d)?")
+CLOCK = r"\d\d?:\d\d(:\d\d)?"
 
 
 def stamp(option: str, text: str, now: datetime | None = None) -> bytes:
@@ -20,13 +21,26 @@ def stamp(option: str, text: str, now: datetime | None = None) -> bytes:
     except (ValueError, OverflowError) as exc:
         example = 'write it like 10m, 05:10, "2026-11-23 05:10" or 2026-11-23T05:10:00Z'
         raise misuse(f'{option} "{text:.40}" is no time: {example}') from exc
+    return written(when)
+
+
+def written(when: datetime | None = None) -> bytes:
+    """A time, in UTC, as the records have it; without one now."""
+    when = when or datetime.now(UTC)
     return when.isoformat(timespec="microseconds").replace("+00:00", "000Z").encode()
 
 
+def read(time: bytes) -> datetime:
+    """The time of a record. Raises ValueError for what is none."""
+    return datetime.fromisoformat(time[:26].decode() + "+00:00")
+
+
 def _when(text: str, now: datetime) -> datetime:
-    if ago := re.fullmatch(AGO, text.removesuffix(" ago")):
-        return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-    if CLOCK.fullmatch(text):
+    if re.fullmatch(AGO, ago := text.removesuffix(" ago")):
+        return now - sum(
+            (timedelta(**{UNITS[unit]: int(n)}) for n, unit in re.findall(PART, ago)), timedelta()
+        )
+    if re.fullmatch(CLOCK, text):
         hour, minute, *second = map(int, text.split(":"))
         today = now.replace(hour=hour, minute=minute, second=second[0] if second else 0, microsecond=0)
         # in the morning `--since 23:00` means last night

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ class Tail:
                     records, missed = await follower.take()
                     await _write_all(records, write)
                     if missed:
-                        await write({"instance": None, "missed": missed})
+                        await write(_missed(missed, follower.last_missed()))
 
     async def _follow_newcomers(self, known: set[Output], follower: Follower, stack: ExitStack) -> None:
         """Have what a reload adds followed as well, from its first byte on."""
@@ -86,7 +87,11 @@ class Tail:
     async def _send_past(self, outputs: Iterable[Output], write: Write) -> None:
         chunks = (chunk for output in outputs for chunk in output.newest(self.count, self.stream))
         wanted = [chunk for chunk in chunks if chunk.time >= self.since]
-        for chunk in _bounded(newest(sorted(wanted, key=lambda chunk: chunk.time), self.count)):
+        past = newest(sorted(wanted, key=lambda chunk: chunk.time), self.count)
+        start = _start(past)
+        if start and self.follow:
+            await write(_missed(sum(len(chunk.data) for chunk in past[:start]), _last(past[:start])))
+        for chunk in past[start:]:
             await _write_all(chunk.records(), write)
 
 
@@ -103,14 +108,24 @@ async def _write_all(records: Iterable[Record], write: Write) -> None:
             await anyio.lowlevel.checkpoint()
 
 
-def _bounded(chunks: list[Chunk]) -> list[Chunk]:
-    """The newest of them: what a reader who stops reading holds in memory has a bound."""
+def _start(chunks: list[Chunk]) -> int:
+    """Where the newest of them begin: what a reader who stops reading holds in memory has a bound."""
     held = 0
     for at, chunk in enumerate(reversed(chunks)):
         held += chunk.cost
         if held > MOST_PAST:
-            return chunks[len(chunks) - at :]
-    return chunks
+            return len(chunks) - at
+    return 0
+
+
+def _last(chunks: Iterable[Chunk]) -> dict[str, str]:
+    """The time of the last of each instance."""
+    return {chunk.instance: chunk.time for chunk in chunks}
+
+
+def _missed(size: int, last: Mapping[str, str]) -> dict[str, Any]:
+    """So many bytes are not told, and up to when."""
+    return {"instance": None, "missed": size, "last": last}
 
 
 def _count(query: Mapping[str, str]) -> int:
@@ -121,10 +136,14 @@ def _count(query: Mapping[str, str]) -> int:
 
 
 def _shown(record: Record) -> dict[str, Any]:
-    return {
+    line = record.shown()
+    shown = {
         "instance": record.instance,
         "time": record.time,
         "stream": record.stream,
-        "line": record.shown(),
+        "line": line,
         "partial": record.partial,
     }
+    if "\ufffd" in line:
+        shown["raw"] = base64.b64encode(record.line).decode()
+    return shown

@@ -61,7 +61,8 @@ class FakeDaemon:
 
     def flood(self, connection: socket.socket) -> None:
         """Log lines without end, until nobody takes them."""
-        record = {"instance": "a", "time": "", "stream": "stdout", "line": "x" * 1000, "partial": False}
+        time = "2126-11-23T05:00:00.000000000Z"
+        record = {"instance": "a", "time": time, "stream": "stdout", "line": "x" * 1000, "partial": False}
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         while not self.is_over.is_set():
             connection.sendall(chunk(record))

@@ -150,7 +150,8 @@ def test_a_reader_that_stands_still_holds_nobody_up_and_is_told_what_it_missed(
         while read + missed < COUNT * (WIDE + 1) + len("over\n"):
             record = next(records)
             if "missed" in record:
-                assert set(record) == {"instance", "missed"}
+                assert set(record) == {"instance", "missed", "last"}
+                assert set(record["last"]) == {"flood"}
                 missed += record["missed"]
             else:
                 assert record["instance"] == "flood"
@@ -194,6 +195,25 @@ def test_what_a_reload_adds_is_followed_from_its_first_line(tmp_path: Path) -> N
         config["providers"]["newcomer"] = {"command": says, "start_seconds": 0}
         h.config.write_text(json.dumps(config))
         eventually(lambda: "newcomer | here\n" in follower.printed())
+
+
+def test_last_words_come_while_the_daemon_is_down_and_the_next_life_goes_on_after_them(
+    tmp_path: Path,
+) -> None:
+    says = "exec 2>&-; trap 'echo bye; exit' TERM; echo here; while :; do sleep 0.01; done"
+    providers = {"polite": {"command": ["sh", "-c", says], "start_seconds": 0}}
+    with house(tmp_path, providers) as h:
+        eventually(lambda: logs(h, "polite") == ["here"])
+        with following(h, tmp_path, "polite") as follower:
+            eventually(lambda: follower.printed() == "here\n")
+            h.stop()
+            eventually(lambda: follower.printed() == "here\nbye\n")
+            eventually(lambda: "the daemon has ended: this goes on" in follower.printed("err"))
+        # one that begins without a daemon waits for it as well
+        with following(h, tmp_path, "polite", "-n", "1") as follower:
+            eventually(lambda: follower.printed() == "bye\n")
+            h.start()
+            eventually(lambda: follower.printed() == "bye\nhere\n")
 
 
 def test_without_a_daemon_the_files_are_read(tmp_path: Path) -> None:

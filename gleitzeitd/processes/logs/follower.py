@@ -25,6 +25,7 @@ class Follower:
         self._held = 0
         self._news = anyio.Event()
         self._missed = 0
+        self._last: dict[str, str] = {}
 
     def offer(self, chunk: Chunk) -> None:
         if self._stream not in (None, chunk.stream):
@@ -32,6 +33,7 @@ class Follower:
         # Once something is missed all that follows is, so that the gap lies in one place.
         if self._missed or self._held + chunk.cost > FOLLOWER_SIZE:
             self._missed += len(chunk.data)
+            self._last[chunk.instance] = chunk.time
         else:
             self._waiting.append(chunk)
             self._held += chunk.cost
@@ -46,6 +48,11 @@ class Follower:
             return self._mouthful(), 0
         missed, self._missed = self._missed, 0
         return iter(()), missed
+
+    def last_missed(self) -> dict[str, str]:
+        """The time of the last that was missed of each instance, since this was asked before."""
+        last, self._last = self._last, {}
+        return last
 
     def _mouthful(self) -> Iterator[Record]:
         taken: list[Chunk] = []

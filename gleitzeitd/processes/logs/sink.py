@@ -102,7 +102,7 @@ class Sink:
         for part, blocks in _batches(chunks):
             self._is_closed = False
             size = sum(len(chunk.data) for chunk in part)
-            if self._gap and not self._mend():
+            if self._gap and not self._mend(part[0].time):
                 self._lose(size)
             else:
                 self._append(part, blocks, size)
@@ -143,12 +143,15 @@ class Sink:
             self._is_told, self._last_told = True, now
             log.warning("output is dropped", name=self._instance, reason=self._why)
 
-    def _mend(self) -> bool:
-        """Say at the place of the gap how much is missing. False as long as the disk refuses."""
+    def _mend(self, time_of_next: str = "") -> bool:
+        """Say at the place of the gap how much is missing. False as long as the disk refuses.
+
+        Times ascend in a file: what comes after the notice may have waited for a while.
+        """
         if time.monotonic() < self._again:
             return False
         try:
-            self._file.append(self._notice())
+            self._file.append(self._notice(time_of_next or stamp()))
         except Exception as exc:
             self._refuse(exc)
             return False
@@ -158,12 +161,12 @@ class Sink:
         self._open_lines.clear()
         return True
 
-    def _notice(self) -> list[bytes]:
+    def _notice(self, when: str) -> list[bytes]:
         # A line whose rest is missing has to end, or readers would join it to whatever comes next.
         lines = [(stream, b"") for stream in sorted(self._open_lines)]
         text = f"gleitzeit: {self._gap} bytes were dropped here: {self._why}"
         lines.append(("stderr", text.encode()))
-        return [Record(self._instance, stamp(), stream, line, False).cri() for stream, line in lines]
+        return [Record(self._instance, when, stream, line, False).cri() for stream, line in lines]
 
 
 def _reason(exc: Exception) -> str:

@@ -218,6 +218,23 @@ def test_a_gap_is_told_before_the_file_is_closed(
     assert output._sink._file._file is None
 
 
+def test_times_ascend_where_a_gap_is_told_before_what_waited(
+    output: Output, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen to fail when a gap had the time at which it was told: those who look for a time halve the file."""
+    monkeypatch.setattr(sink, "RETRY", 1000.0)
+    disk.failures = 1
+    output.add("stdout", b"one\n")
+    assert output.flush(DEADLINE)
+    output._sink._again = 0.0
+    output.add("stdout", b"two\n")
+    assert output.flush(DEADLINE)
+
+    times = [line.split()[0] for line in Path(output.path).read_text().splitlines()]
+    assert len(times) == 2
+    assert times == sorted(times)
+
+
 def test_a_file_that_was_closed_is_not_opened_for_a_gap(
     output: Output, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
