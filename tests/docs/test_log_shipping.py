@@ -53,6 +53,7 @@ def test_a_stock_parser_reads_every_line_over_rotations(tmp_path: Path) -> None:
     with house(tmp_path, {name: provider}):
         directory = tmp_path / "logs"
         eventually(lambda: "F done\n" in newest(directory / f"{name}.log"), "it has said all")
+        eventually(lambda: is_packed(directory), "all but the newest of the older ones are compressed")
         older = sorted(directory.glob(f"{name}.log.*"), key=lambda path: -int(path.name.split(".")[2]))
         shipped = glob.glob(pattern().replace("/var/log/gleitzeit", str(directory)))
 
@@ -64,6 +65,11 @@ def test_a_stock_parser_reads_every_line_over_rotations(tmp_path: Path) -> None:
     assert lines(found, "stderr") == [f"an error {n} {'y' * 40000}" for n in (0, 100, 200)]
     assert any(record["part"] == "P" for record in found)
     assert all(moment(record["time"]).utcoffset() is not None for record in found)
+
+
+def is_packed(directory: Path) -> bool:
+    older = [path.name for path in directory.glob("*.log.*") if not path.name.endswith(".log.1")]
+    return all(name.endswith(".gz") and ".log.1." not in name for name in older)
 
 
 def newest(log: Path) -> str:
