@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import sys
@@ -231,7 +232,12 @@ def shell(request: pytest.FixtureRequest, full: House, tmp_path: Path) -> Iterat
 def installed(h: House, home: Path, shell: str) -> Iterator[Terminal]:
     program = home / "bin" / "gleitzeitctl"
     program.parent.mkdir()
-    program.write_text(f"#!{sys.executable}\nimport sys\n{MAIN}\nsys.exit(main())\n")
+    # the path of an interpreter in a first line may have no blank
+    code = f"import sys; sys.argv[0] = {str(program)!r}; {MAIN}; sys.exit(main())"
+    run = shlex.join([sys.executable, "-c", code])
+        [sys.executable, "-c", f"import sys; sys.argv[0] = {str(program)!r}; {MAIN}; sys.exit(main())"]
+    )
+    program.write_text(f'#!/bin/sh\nexec {run} "$@"\n')
     program.chmod(0o755)
     script = home / "script"
     script.write_text(h.ctl("--show-completion", shell).stdout)

@@ -160,7 +160,8 @@ def _servers(h: House, place: Path, line: str) -> None:
     _none_of_that_name(h, place, line)
     program = place / "bin" / "uvx"
     program.parent.mkdir(exist_ok=True)
-    server = f"PYTHONPATH={ROOT} exec {sys.executable} -m tests.providers.mcp_server"
+    words = shlex.join([sys.executable, "-m", "tests.providers.mcp_server"])
+    server = f"PYTHONPATH={shlex.quote(str(ROOT))} exec {words}"
     program.write_text(f"#!/bin/sh\n{server}\n")
     program.chmod(0o755)
 

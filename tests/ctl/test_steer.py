@@ -239,7 +239,8 @@ def test_what_cannot_be_told_leaves_the_exit_status(
     daemon: FakeDaemon, ctl: Ctl, words: str, exit: int
 ) -> None:
     daemon.answers(failed())
-    shell = "import os, sys; os.execv('/bin/sh', ['sh', '-c', f'{sys.executable} -m {sys.argv[1]}'])"
+    shell = "import os, shlex, sys; words = f'{shlex.quote(sys.executable)} -m {sys.argv[1]}'; "
+    shell += "os.execv('/bin/sh', ['sh', '-c', words])"
 
     done = ctl.alone(f"gleitzeitctl {words}", run=("-c", shell))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
 import stat
@@ -292,7 +293,7 @@ def test_what_is_saved_stays_until_it_is_removed(own: House) -> None:
     h.root.chmod(0o755)
     h.stop()
     h.start()
-    as_others_would = "umask 077; exec " + " ".join([sys.executable, "-m", "gleitzeitctl", "run", "--save"])
+    as_others_would = "umask 077; exec " + shlex.join([sys.executable, "-m", "gleitzeitctl", "run", "--save"])
     script = f"{as_others_would} --name mine --env SECRET -- sh -c 'echo \"$SECRET\"; exec sleep 1000'"
     assert subprocess.run(["sh", "-c", script], env=h.environment, cwd=h.root).returncode == 0
 
