@@ -235,8 +235,6 @@ def installed(h: House, home: Path, shell: str) -> Iterator[Terminal]:
     # the path of an interpreter in a first line may have no blank
     code = f"import sys; sys.argv[0] = {str(program)!r}; {MAIN}; sys.exit(main())"
     run = shlex.join([sys.executable, "-c", code])
-        [sys.executable, "-c", f"import sys; sys.argv[0] = {str(program)!r}; {MAIN}; sys.exit(main())"]
-    )
     program.write_text(f'#!/bin/sh\nexec {run} "$@"\n')
     program.chmod(0o755)
     script = home / "script"

@@ -23,11 +23,12 @@ OURS = ("/etc/gleitzeit", "/var/lib/gleitzeit", "/var/log/gleitzeit", "/var/cach
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """One on which it is installed; skips the test where that cannot be."""
     with booted(tmp_path_factory) as made:
-        made.run("mkdir", "-p", PLACE)
-        made.run("cp", "-a", f"{BUILT}/.", PLACE)
-        # an environment knows its own place, by the first lines of its commands
-        files = f"$(grep -rlI {BUILT} {PLACE}/bin {PLACE}/pyvenv.cfg)"
-        made.run("sh", "-c", f"sed -i 's,{BUILT},{PLACE},' {files}")
+        # what lies below our /tmp is not seen in there
+        moved = made.shared / "installed"
+        shutil.copytree(BUILT, moved, symlinks=True)
+        for file in (*(moved / "bin").iterdir(), moved / "pyvenv.cfg"):
+            _tell_its_place(file)
+        made.run("cp", "-a", str(moved), PLACE)
         yield made
 
 
@@ -45,6 +46,13 @@ def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
             yield made
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _tell_its_place(file: Path) -> None:
+    """An environment knows its own place, by the first lines of its commands."""
+    if file.is_symlink() or str(BUILT).encode() not in file.read_bytes():
+        return
+    file.write_bytes(file.read_bytes().replace(str(BUILT).encode(), PLACE.encode()))
 
 
 def ctl(m: Machine, *words: str) -> str:
