@@ -66,7 +66,7 @@ def read(path: str) -> Taken:
 def as_yaml(taken: Taken, source: str) -> str:
     """The text of a config file with these providers, each key on a line of its own."""
     lines = [f"# Made from {source} by `gleitzeitctl config import`."]
-    lines += [f"# {remark}" for remark in taken.remarks]
+    lines += [f"# {' '.join(remark.split())}" for remark in taken.remarks]
     lines += ["", "providers:"] if taken.providers else ["", "providers: {}"]
     for name, block in taken.providers.items():
         lines.append(f"  {json.dumps(name)}:")
@@ -99,7 +99,9 @@ def _take_program(taken: Taken, name: str, given: Mapping[str, str], here: str) 
             if key not in NEEDLESS:
                 taken.remarks.append(f"[program:{name}] {key}={value}: {_otherwise(key)}")
         except ValueError as exc:
-            raise misuse(f"[program:{name}] {key}={value}: {exc}") from exc
+            # what stands in an environment may be a secret
+            shown = "" if key == "environment" else value
+            raise misuse(f"[program:{name}] {key}={shown}: {exc}") from exc
     if "%(process_num)" in "".join(values.values()):
         alike = "its instances cannot differ by %(process_num): make a block for each"
         taken.remarks.append(f"[program:{name}]: {alike}")
@@ -117,7 +119,7 @@ def _taken_over(key: str, value: str) -> dict[str, Any]:
         case "autostart":
             return {"enabled": False}
         case "autorestart":
-            return {"restart": {"policy": POLICIES[_word(value)]}}
+            return {"restart": {"policy": _policy(value)}}
         case "startsecs":
             return {"start_seconds": int(value)}
         case "startretries":
@@ -141,6 +143,13 @@ def _taken_over(key: str, value: str) -> dict[str, Any]:
         case "stdout_logfile_backups":
             return {"logs.files": int(value)}
     raise LookupError(key)
+
+
+def _policy(text: str) -> str:
+    try:
+        return POLICIES[_word(text)]
+    except KeyError as exc:
+        raise ValueError("it is true, false or unexpected") from exc
 
 
 def _otherwise(key: str) -> str:

@@ -59,8 +59,8 @@ async def _heard(name: str, sign: Sign, silent: dict[str, None]) -> None:
 async def answers(path: str) -> None:
     """The control socket lets somebody in, and says that the daemon lives. Raises OSError."""
     async with await anyio.connect_unix(path) as line:
-        await line.send(b"GET /livez HTTP/1.0\r\n\r\n")
         try:
+            await line.send(b"GET /livez HTTP/1.0\r\n\r\n")
             said = await line.receive(MUCH)
         except (anyio.EndOfStream, anyio.BrokenResourceError) as exc:
             raise OSError("the control socket closed without an answer") from exc

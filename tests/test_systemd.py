@@ -203,3 +203,18 @@ async def test_a_control_socket_that_does_not_answer_gives_no_sign(tmp_path: Pat
     with listener, anyio.move_on_after(0.2) as scope:
         await vigil.answers(path)
     assert scope.cancelled_caught
+
+
+async def test_a_control_socket_that_lets_nobody_speak_is_an_error(tmp_path: Path) -> None:
+    path = str(tmp_path / "c.sock")
+
+    async def hang_up(line: anyio.abc.ByteStream) -> None:
+        await line.aclose()
+
+    listener = await anyio.create_unix_listener(path)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, hang_up)
+        for _ in range(20):
+            with pytest.raises(OSError, match="closed without an answer"):
+                await vigil.answers(path)
+        tasks.cancel_scope.cancel()

@@ -51,14 +51,12 @@ def _asked(session: Session, names: list[str], lines: int, follow: int) -> Itera
 
 
 def _followed(session: Session, names: list[str], lines: int) -> Iterator[dict[str, Any]]:
-    begun = False
+    session.client.get("/v1/version")  # one that was never there is not waited for
     while True:
         try:
-            for event in _asked(session, names, lines, 1):
-                begun = True
-                yield event
+            yield from _asked(session, names, lines, 1)
         except Complaint as exc:
-            if exc.exit != UNREACHABLE or not begun:
+            if exc.exit != UNREACHABLE:
                 raise
         when_it_is_back(lambda: session.client.get("/v1/version"))
         lines = 1000  # all that the new one has to tell is new

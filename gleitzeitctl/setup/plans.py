@@ -55,14 +55,19 @@ def user(config: str) -> list[Step]:
 def removal() -> list[Step]:
     """What takes the service away again, and keeps what it was for: the config, the logs, the state."""
     _demand_systemd()
-    files = [_own(f"systemd/user/{SERVICE}.service")]
+    unit = Gone(_own(f"systemd/user/{SERVICE}.service"), _shipped(f"{SERVICE}.user.service"))
+    others = list[Step]()
     words: tuple[str, ...] = ("systemctl", "--user")
-    if os.geteuid() == 0 and os.path.lexists(UNIT):
-        files, words = [UNIT, TMPFILES, SYSUSERS], ("systemctl",)
-    if not os.path.lexists(files[0]):
-        return []
+    if os.geteuid() == 0 and any(map(os.path.lexists, (UNIT, TMPFILES, SYSUSERS))):
+        unit, words = Gone(UNIT, _shipped(f"{SERVICE}.service")), ("systemctl",)
+        others = [
+            Gone(TMPFILES, _shipped("gleitzeit.tmpfiles.conf")),
+            Gone(SYSUSERS, _shipped("gleitzeit.sysusers.conf")),
+        ]
+    if not unit.pending(False):
+        return others  # a unit that somebody else wrote is theirs to stop
     ending, reloading = (*words, "disable", "--now", SERVICE), (*words, "daemon-reload")
-    return [_Always(Command(ending)), *map(Gone, files), Command(reloading)]
+    return [_Always(Command(ending)), *others, unit, Command(reloading)]
 
 
 class _Always:

@@ -112,12 +112,14 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A file that is no longer there."""
+    """A file of ours that is no longer there; `ours` is the text by whose mark it is known."""
 
     path: str
+    ours: str
 
     def pending(self, changed: bool) -> str:
-        return f"remove {self.path}" if os.path.lexists(self.path) else ""
+        held = read(self.path)
+        return f"remove {self.path}" if held is not None and mark_of(held) == mark_of(self.ours) else ""
 
     def act(self) -> None:
         os.unlink(self.path)

@@ -100,11 +100,13 @@ class EventRoutes:
         rights(request).demand_look()
         fits, count = self._fitting(request.query), _count(request.query)
         follower = Follower(fits)
+        past = self._journal.newest(count, fits)
+        # in the same step, so that nothing falls between the two, nor into both
         if request.query.get("follow") == "1":
             self._journal.follow(follower)
         try:
             async with JsonLines.answering(request) as lines:
-                for event in self._journal.newest(count, fits):
+                for event in past:
                     await lines.write(dict(event))
                 while request.query.get("follow") == "1":
                     await lines.write(dict(await follower.take()))

@@ -86,10 +86,9 @@ def test_their_defaults_are_kept(tmp_path: Path, line: str, block: dict[str, Any
     ("text", "remark"),
     [
         ("[program:a]\ncommand=x\npriority=1", "[program:a] priority=1: there are no priorities"),
-        ("[program:a]\ncommand=x\nexitcodes=0,2", "exitcodes=0,2: under `on-failure`"),
+        ("[program:a]\ncommand=x\nexitcodes=0,\n  2", "under `on-failure`"),
         ("[program:a]\ncommand=x\nnonsense=1", "nonsense=1: there is nothing like it here"),
         ("[program:a]\ncommand=x --port=80%(process_num)02d\nnumprocs=2", "cannot differ by %(process_num)"),
-        ("[program:a]\ncommand=x\nautorestart=maybe", "autorestart=maybe: there is nothing like it"),
         ("[group:g]\nprograms=a", "[group:g]: there are no groups"),
         ("[eventlistener:e]\ncommand=x", "[eventlistener:e] is not taken over"),
     ],
@@ -121,7 +120,8 @@ def test_included_files_belong_to_it(tmp_path: Path) -> None:
         ("command=x", "is no configuration of supervisord"),
         ("[program:a]\ncommand='x", "[program:a] command='x: No closing quotation"),
         ("[program:a]\ncommand=x\nstartsecs=soon", "startsecs=soon: invalid literal"),
-        ("[program:a]\ncommand=x\nenvironment=A", "it is not a list of KEY"),
+        ("[program:a]\ncommand=x\nenvironment=A", "environment=: it is not a list of KEY"),
+        ("[program:a]\ncommand=x\nautorestart=maybe", "autorestart=maybe: it is true, false or unexpected"),
     ],
 )
 def test_nonsense_is_told_with_its_place(tmp_path: Path, text: str, sentence: str) -> None:
