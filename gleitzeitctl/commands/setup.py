@@ -67,6 +67,8 @@ def _config() -> str:
 def _carry_out(context: typer.Context, steps: "Sequence[Step]", dry: bool, next: str) -> None:
     session, said = Session.of(context), list[str]()
     for step in steps:
+        step.pending(False)  # what cannot be done is told before anything is
+    for step in steps:
         what = step.pending(bool(said))
         if not what:
             continue

@@ -63,6 +63,7 @@ def test_a_unit_that_somebody_else_wrote_is_not_touched(m: Machine) -> None:
     refused = m.run(f"{PLACE}/bin/gleitzeitctl", "setup", "system", check=False)
     assert refused.returncode == 1
     assert f"{UNIT} is there, and is not of Gleitzeit: move it away" in refused.stderr
+    assert not any(exists(m, path) for path in OURS if path != UNIT)
     assert "nothing to do" in ctl(m, "setup", "remove")
     assert m.run("cat", UNIT).stdout == "[Service]\nExecStart=/bin/true\n"
 
