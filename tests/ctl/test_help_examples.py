@@ -110,7 +110,8 @@ def place(full: House, tmp_path: Path) -> Iterator[Path]:
     other.parent.mkdir(parents=True)
     other.write_text("[program:sleeper]\ncommand=sleep 1000\n")
     yield tmp_path
-    if full.daemon.poll() is not None:
+    if full.daemon.poll() is not None or not full.socket.exists():
+        full.daemon.wait(20)
         full.start()
     if any(one["state"] != "RUNNING" for one in full.client.get("/v1/status")["instances"]):
         full.client.post("/v1/start", {"names": ["all"], "wait": True, "timeout": 20}, 30)
