@@ -24,7 +24,7 @@ ONCE = "if [ -e there ]; then echo not >&2; echo again >&2; exit 3; fi; touch th
 PROVIDERS = {
     "calc": SLEEPS,
     "calm": SLEEPS,
-    "renewed": {"command": ["sh", "-c", "exec sleep 1001"], "start_seconds": 2},
+    "renewed": {"command": ["sh", "-c", "exec sleep 1001"], "start_seconds": 0.5},
     "slow": {
         "command": ["sh", "-c", "echo loading as $$ >&2; exec sleep 1000"],
         "ready": CLOSED,
@@ -160,13 +160,19 @@ def test_a_stop_that_is_too_slow_says_what_it_waits_for(h: House) -> None:
     assert comes_next.startswith("  It was asked to end and is killed in 3")
 
 
-def test_a_reload_at_a_terminal_shows_who_is_changed_and_what_failed_with_its_last_lines(h: House) -> None:
+def test_a_reload_at_a_terminal_shows_who_is_changed_and_what_failed_with_its_last_lines(
+    h: House, tmp_path: Path
+) -> None:
     was = h.config.read_text()
-    script = "echo reading >&2; sleep 1.5; echo no key >&2; exit 4"
-    h.config.write_text(was.replace("exec sleep 1001", script))
+    allowed = tmp_path / "allowed"
+    script = f"echo reading >&2; until [ -e '{allowed}' ]; do sleep 0.05; done; echo no key >&2; exit 4"
+    h.config.write_text(
+        was.replace("exec sleep 1001", script).replace('"start_seconds": 0.5', '"start_seconds": 50')
+    )
     try:
         with terminal(ctl("reload"), h.environment) as seen:
             seen.until("waiting for renewed: ")
+            allowed.touch()
             assert seen.ended() == 1
             assert 'could not change "renewed": exited with 4: no key' in seen.text.replace("\n", "")
             assert "waiting for" not in seen.text
