@@ -10,6 +10,7 @@ import fcntl
 import grp
 import hashlib
 import os
+import pwd
 import ssl
 import stat
 from collections.abc import Iterator
@@ -34,16 +35,53 @@ def make_directory(path: str, mode: int) -> None:
             _make(str(parent), 0o755)
         _make(path, mode)
         found = os.lstat(path)
+        above = _of_others(path)
     if not stat.S_ISDIR(found.st_mode):
         raise OccupiedError(f"{path} is not a directory")
-    if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH:
+    if _is_of_others(found) or found.st_mode & stat.S_IWOTH or _is_shared(found):
         raise OccupiedError(f"{path} can be changed by other users: choose a directory of the daemon's own")
+    if above is not None:
+        raise OccupiedError(f"{path} can be replaced by other users, who may change {above}: choose another")
 
 
 def _make(path: str, mode: int) -> None:
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(path, mode)
-        os.chmod(path, mode)  # mkdir honours the umask.
+    # a chmod afterwards would follow a link that somebody put there meanwhile
+    before = os.umask(0o777 & ~mode)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, mode)
+    finally:
+        os.umask(before)
+
+
+def _of_others(path: str) -> Path | None:
+    """The directory above `path` by which somebody else could put another one in its place."""
+    anybody = False
+    for above in reversed(Path(os.path.realpath(path)).parents):
+        found = os.stat(above)
+        # what anybody could have made is its owner's
+        is_open = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
+        if is_open or (anybody and _is_of_others(found)):
+            return above
+        anybody = bool(found.st_mode & stat.S_IWOTH)
+    return None
+
+
+def _is_of_others(found: os.stat_result) -> bool:
+    return found.st_uid not in (0, os.geteuid())
+
+
+def _is_shared(found: os.stat_result) -> bool:
+    """Whether a group may change it that has more members than ourselves."""
+    if not found.st_mode & stat.S_IWGRP or found.st_gid == 0:
+        return False
+    if found.st_gid != os.getegid():
+        return True
+    try:
+        members = grp.getgrgid(found.st_gid).gr_mem
+        return any(member != pwd.getpwuid(os.geteuid()).pw_name for member in members)
+    except KeyError:
+        return False
 
 
 def _open(path: str, flags: int, mode: int) -> int:

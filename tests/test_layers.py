@@ -80,7 +80,7 @@ HOUSE = {
     ENVIRONMENT: Room(knows=(CORE,)),
     # Neither knows a child: what is printed and what is left behind are no matter of who did it.
     LOGS: Room(knows=(CORE,)),
-    CONTAINMENT: Room(knows=(CORE,)),
+    CONTAINMENT: Room(knows=(CORE, ENVIRONMENT)),
     CHECKS: Room(knows=(CORE, CONTAINMENT, "gleitzeitd.processes")),
     # Extensions are read, and never run.
     "gleitzeitd.config": Room(knows=(CORE, WATCHING, EXCEPTIONS), knows_late=(CATALOG,)),

@@ -119,6 +119,96 @@ def test_a_directory_of_somebody_else_is_refused(control: str, tmp_path: Path) -
     assert said == [f"{run} can be changed by other users: choose a directory of the daemon's own"]
 
 
+@needs_root
+@pytest.mark.parametrize("directory", ["run", "logs", "state"])
+def test_a_directory_that_a_group_may_change_is_refused(
+    control: str, tmp_path: Path, directory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may change it may lay a link, hard or symbolic, in the place of a log: here it ends."""
+    monkeypatch.setenv("LOGS_DIRECTORY", str(tmp_path / "logs"))
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    path = tmp_path / directory
+    path.mkdir()
+    path.chmod(0o770)
+    os.chown(path, 0, NOBODY)
+    with refused() as said:
+        premises.logs_directory()
+        premises.tokens_file(control)
+        with premises.lock(control):
+            pass
+
+    assert said == [f"{path} can be changed by other users: choose a directory of the daemon's own"]
+
+
+def test_a_group_that_has_no_other_member_is_oneself(
+    control: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As users have who make all that they make changeable for their group."""
+    run = tmp_path / "run"
+    run.mkdir()
+    run.chmod(0o770)
+    if os.geteuid() == 0:
+        os.chown(run, 0, NOBODY)
+    monkeypatch.setattr("gleitzeitd.premises.os.getegid", lambda: run.stat().st_gid)
+    members = list[str]()
+    monkeypatch.setattr("gleitzeitd.premises.grp.getgrgid", lambda _: SimpleNamespace(gr_mem=members))
+    with premises.lock(control):
+        pass
+
+    members.append("somebody-else")
+    if run.stat().st_gid != 0:
+        with refused(), premises.lock(control):
+            pass
+
+
+def test_a_directory_that_anybody_may_replace_is_refused(control: str, tmp_path: Path) -> None:
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    run = open_to_all / "run"
+    with refused() as said, premises.lock(str(run / "gleitzeitd.sock")):
+        pass
+    assert said == [f"{run} can be replaced by other users, who may change {open_to_all}: choose another"]
+
+    open_to_all.chmod(0o1777)
+    with premises.lock(str(run / "gleitzeitd.sock")):
+        pass
+
+
+@needs_root
+def test_a_directory_that_somebody_laid_in_a_place_for_all_is_refused(tmp_path: Path) -> None:
+    """As `/tmp/gz`, made by somebody who waits for a daemon to use what is below it."""
+    laid = tmp_path / "tmp" / "gz"
+    laid.mkdir(parents=True)
+    (tmp_path / "tmp").chmod(0o1777)
+    os.chown(laid, NOBODY, NOBODY)
+    with refused() as said, premises.lock(str(laid / "run" / "gleitzeitd.sock")):
+        pass
+
+    assert said == [f"{laid}/run can be replaced by other users, who may change {laid}: choose another"]
+
+
+def test_a_link_that_is_laid_while_a_directory_is_made_is_not_followed(
+    control: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken once by a chmod after the mkdir: it gave the mode to what the link led to."""
+    target = tmp_path / "target"
+    target.mkdir(0o700)
+    mkdir = os.mkdir
+
+    def mkdir_and_lose(path: str, mode: int) -> None:
+        mkdir(path, mode)
+        if path.endswith("/run"):
+            os.rmdir(path)
+            os.symlink(target, path)
+
+    monkeypatch.setattr("gleitzeitd.premises.os.mkdir", mkdir_and_lose)
+    with refused(), premises.lock(control):
+        pass
+
+    assert mode(target) == "0o700"
+
+
 @pytest.mark.parametrize("kind", ["file", "link"])
 def test_what_is_no_directory_is_refused(control: str, tmp_path: Path, kind: str) -> None:
     run = tmp_path / "run"

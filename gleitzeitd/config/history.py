@@ -95,6 +95,7 @@ class History:
             os.unlink(draft)
         try:
             with open(os.open(draft, _DRAFT, 0o600), "w", encoding="utf-8") as file:
+                os.fchmod(file.fileno(), 0o600)  # open honours the umask.
                 json.dump(asdict(version), file)
                 file.flush()
                 os.fsync(file.fileno())

@@ -15,6 +15,8 @@ from gleitzeitd.processes.supervisor import Supervisor
 
 MARKS = frozenset("*?[")
 """What makes a pattern: no name has them."""
+LONGEST_SHOWN = 100
+"""Letters of a name that nobody has, in what is said of it."""
 LONGEST_PATTERN = 200
 MOST_NAMES = 10
 """Names that somebody is told who asked for one that nobody has."""
@@ -65,6 +67,8 @@ def providers_of(supervisor: Supervisor, names: Iterable[str]) -> list[str]:
 
 def not_ours(supervisor: Supervisor, name: str) -> str:
     """What to say to someone who named a provider that this daemon does not run."""
+    # a name that nobody can have need not be compared whole, nor repeated
+    name = name[:LONGEST_SHOWN]
     names = [*supervisor.order.instances, *supervisor.instances]
     if close := difflib.get_close_matches(name, names, n=1):
         return f'this daemon runs no provider "{name}": did you mean "{close[0]}"?'
@@ -85,7 +89,10 @@ def _meant(supervisor: Supervisor, given: str, others: Collection[str]) -> Itera
         return found
     if is_pattern(given):
         there = _listed(supervisor.order.instances)
-        raise CallError("not_found.provider", f'this daemon runs no provider like "{given}": it runs {there}')
+        raise CallError(
+            "not_found.provider",
+            f'this daemon runs no provider like "{given[:LONGEST_SHOWN]}": it runs {there}',
+        )
     raise CallError("not_found.provider", not_ours(supervisor, given))
 
 

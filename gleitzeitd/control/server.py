@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import socket
@@ -37,6 +38,7 @@ from gleitzeitd.control.transient import TransientRoutes
 from gleitzeitd.hub.access.crowd import shed
 from gleitzeitd.hub.access.door import Door
 from gleitzeitd.hub.access.keeper import Keeper
+from gleitzeitd.hub.access.manners import conversations
 from gleitzeitd.hub.access.refusals import refused
 from gleitzeitd.hub.server import Hub
 from gleitzeitd.processes.supervisor import Supervisor
@@ -88,9 +90,10 @@ class Control:
         await runner.setup()
         door = Door.of(listening, RESERVE, partial(shed, runner, self._busy))
         try:
-            await web.SockSite(runner, door, backlog=BACKLOG).start()
-            task_status.started()
-            await anyio.sleep_forever()
+            serving = asyncio.get_running_loop().create_server
+            async with await serving(conversations(runner.server), sock=door, backlog=BACKLOG):
+                task_status.started()
+                await anyio.sleep_forever()
         finally:
             with anyio.move_on_after(2, shield=True):
                 await runner.cleanup()

@@ -40,6 +40,7 @@ def write(path: str, content: str) -> None:
     draft = os.path.join(directory, f".{name}")
     try:
         with open(os.open(draft, _DRAFT, 0o600), "w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), 0o600)  # open honours the umask.
             file.write(content)
         os.rename(draft, path)
     except BaseException:

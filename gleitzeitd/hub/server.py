@@ -35,6 +35,7 @@ from gleitzeitd.hub.access.admission import Admission
 from gleitzeitd.hub.access.crowd import JOIN_TIME
 from gleitzeitd.hub.access.door import Door
 from gleitzeitd.hub.access.entrance import HERE, Entrance, Terms
+from gleitzeitd.hub.access.manners import conversations
 from gleitzeitd.hub.access.refusals import Refusals
 from gleitzeitd.hub.access.tokens import Grant, Tokens
 from gleitzeitd.hub.callers import Callers
@@ -72,6 +73,7 @@ class Hub:
         self._tasks: TaskGroup
         self._entrance: Entrance
         self._sio = DirectServer(
+            self._refusals.counted,
             async_mode="aiohttp",
             client_manager=DirectManager(self._acknowledged),
             async_handlers=False,
@@ -141,12 +143,13 @@ class Hub:
     async def _open(
         self, runner: web.AppRunner, listening: socket.socket, tls: ssl.SSLContext | None
     ) -> asyncio.Server:
-        door = Door.of(listening, make_room=partial(self._entrance.crowd.make_room, runner))
-        assert runner.server is not None
+        crowd = self._entrance.crowd
+        is_full = None if listening.family == socket.AF_UNIX else partial(crowd.is_full, runner)
+        door = Door.of(listening, make_room=partial(crowd.make_room, runner), is_full=is_full)
         # Who only begins to speak TLS, or does not end it, is in no crowd yet, or any more.
         patience = JOIN_TIME if tls else None
         return await asyncio.get_running_loop().create_server(
-            runner.server,
+            conversations(runner.server),
             sock=door,
             backlog=BACKLOG,
             ssl=tls,

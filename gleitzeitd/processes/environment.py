@@ -15,6 +15,8 @@ INHERITED = frozenset(
 )
 INHERITED_PREFIXES = ("LC_", "SSL_CERT_", "CUDA_")
 INHERITED_SUFFIXES = ("_proxy", "_PROXY")
+HELPERS = frozenset({"LANG", "LD_LIBRARY_PATH"})
+"""What the guardian and the launcher get of the daemon's environment, beside LC_*."""
 LARGEST = 2**20
 """Bytes that an env_file may have: it is read while the daemon waits."""
 PRESET = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
@@ -32,6 +34,14 @@ def child_environment(own: Mapping[str, str], spec: Spec) -> dict[str, str]:
     for path in spec.env_file:
         filed.update(envfile.parse(_text(path), path))
     return {**PRESET, **inherited, **filed, **spec.env}
+
+
+def helper_environment(own: Mapping[str, str]) -> dict[str, str]:
+    """What an interpreter of our own needs to start, and to spell words as the daemon does.
+
+    It runs as the daemon's user, as providers do, and whoever runs as that reads its /proc/PID/environ.
+    """
+    return {name: value for name, value in own.items() if name in HELPERS or name.startswith("LC_")}
 
 
 def _declared(spec: Spec) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from gleitzeitd.processes import launcher
 from gleitzeitd.processes.containment import descriptors, limits, strays
+from gleitzeitd.processes.environment import helper_environment
 from gleitzeitd.processes.launch import Launch
 
 
@@ -88,7 +89,7 @@ def _launched(launch: Launch, cgroup: str | None) -> Iterator[_Start]:
         raise ValueError("no program, or a NUL in its arguments")
     with _readable(marshal.dumps(orders)) as file:
         argv = (sys.executable, "-I", "-S", launcher.__file__, str(file))
-        yield argv, dict(os.environ), None, (file,)
+        yield argv, helper_environment(os.environ), None, (file,)
 
 
 @contextlib.contextmanager

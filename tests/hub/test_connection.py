@@ -72,7 +72,7 @@ async def connected(patience: float = PATIENCE) -> AsyncIterator[SimpleNamespace
     server.on("message", hear)
     socket = DirectSocket(server, "sid")
     socket.transport = Wire(peer)
-    reading = asyncio.create_task(socket._websocket_handler(SimpleNamespace(_sock=peer)))
+    reading = asyncio.create_task(socket._websocket_handler(SimpleNamespace(_sock=peer, portion=None)))
     await until(lambda: socket._writer_waits)
     yield SimpleNamespace(peer=peer, socket=socket, heard=heard, reading=reading)
     socket.transport.abort()

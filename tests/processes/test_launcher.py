@@ -16,6 +16,7 @@ from gleitzeitd.core.spec import Identity, Limits
 from gleitzeitd.processes import launcher
 from gleitzeitd.processes.child import Child, Launch
 from gleitzeitd.processes.containment.enclosure import Enclosure
+from gleitzeitd.processes.spawn import spawn
 from tests.processes.enclosed import ENVIRONMENT, lives, nursery, python, shell
 from tests.processes.waiting import eventually_here
 
@@ -177,6 +178,29 @@ async def test_nothing_of_the_programs_environment_is_loaded_before_it_is_its_us
     _, _, complaint = await ran(launch)
 
     assert complaint.count("/nonexistent.so") == 1
+
+
+async def test_on_its_way_it_has_nothing_of_the_daemons_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs as the daemon's user could read it meanwhile. The cgroup's file holds the launcher up."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-daemon")
+    held = tmp_path / "cgroup.procs"
+    os.mkfifo(held)
+    launch = replace(PLAIN, limits=Limits(nofile=100))
+    spawned = spawn(launch, str(held))
+    seen = await eventually_here(lambda: Path(f"/proc/{spawned.popen.pid}/environ").read_bytes())
+    with held.open("rb"):
+        spawned.popen.wait(20)
+    os.close(spawned.stdout)
+    os.close(spawned.stderr)
+
+    names = {line.partition(b"=")[0].decode() for line in seen.split(b"\0") if line}
+    assert {name for name in names if not name.startswith("LC_")} <= {
+        "LANG",
+        "LD_LIBRARY_PATH",
+        "GLEITZEIT_INSTANCE",
+    }
 
 
 MISTAKES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -18,6 +18,8 @@ JOIN_TIME = 10.0
 """Seconds that a WebSocket has to show a token."""
 IDLE_TIME = 10.0
 """Seconds that an HTTP connection has to send its next request, and up to as many more."""
+SPARE = 100
+"""Connections, or a tenth of the most if that is more, that are let in only to be told of the limit."""
 MOST_JOINS = 16
 """How often one connection may join a namespace: more is a mistake, or somebody who tries tokens."""
 
@@ -110,6 +112,14 @@ class Crowd:
         for guest in self._guests:
             guest.scope.cancel()
 
+    def is_full(self, runner: web.AppRunner) -> bool:
+        """Whether there are so many that one more cannot even be told so; the idle make room for the next.
+
+        Who has no request in hand is in no other count, and would be let in without end.
+        """
+        most = self.most + max(SPARE, self.most // 10)
+        return len(_connections(runner)) >= most and not self.make_room(runner)
+
     def make_room(self, runner: web.AppRunner) -> bool:
         """For whoever comes next: this one is turned away, as the rest is kept for the control socket."""
         shed(runner, self._busy)
@@ -122,9 +132,16 @@ class Crowd:
             idle = {one for one in _connections(runner) if one not in self._busy}
             for connection in self._idle & idle:
                 if connection.transport is not None:
-                    # Of an answer that is slowly read, a part may still be on its way.
-                    connection.transport.close()
+                    _part(connection.transport)
             self._idle = idle
+
+
+def _part(transport: asyncio.Transport) -> None:
+    """Of an answer that is slowly read, some may still be on its way; who reads nothing is not waited for."""
+    if transport.is_closing():
+        transport.abort()
+    else:
+        transport.close()
 
 
 def shed(runner: web.AppRunner, busy: Container[object]) -> bool:
@@ -139,7 +156,7 @@ def shed(runner: web.AppRunner, busy: Container[object]) -> bool:
     return bool(idle)
 
 
-def _connections(runner: web.AppRunner) -> Iterable[Any]:
+def _connections(runner: web.AppRunner) -> Sequence[Any]:
     return runner.server.connections if runner.server else ()
 
 

@@ -27,6 +27,7 @@ class Door(socket.socket):
     _highest: int
     _brim: int
     _make_room: Callable[[], bool]
+    _is_full: Callable[[], bool] | None
     _is_used_up = False
     _warned_at = float("-inf")
     """Of all doors: one warning is enough."""
@@ -37,10 +38,12 @@ class Door(socket.socket):
         listening: socket.socket,
         reserve: int = RESERVE,
         make_room: Callable[[], bool] = lambda: False,
+        is_full: Callable[[], bool] | None = None,
     ) -> Self:
         """The same socket, which the door takes over; it lets in what leaves `reserve` descriptors free.
 
-        `make_room` may give up connections for a newer one, and says whether it did.
+        `make_room` may give up connections for a newer one, and says whether it did. `is_full`: whether there
+        are too many already, however many descriptors are left.
         """
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         door = cls(fileno=listening.detach())
@@ -49,15 +52,17 @@ class Door(socket.socket):
         door._highest = limit - min(reserve, limit // 4)
         door._brim = (door._highest + limit) // 2
         door._make_room = make_room
+        door._is_full = is_full
         return door
 
     def accept(self) -> tuple[socket.socket, Any]:
         """The next connection. Raises OSError; BlockingIOError, ConnectionAbortedError when there is none."""
         connection, address = self._accepted()
         # The kernel gives the lowest number that is free, so the number says how many are taken.
-        if not self._lets_in(connection.fileno()):
+        is_full = self._is_full is not None and self._is_full()
+        if is_full or not self._lets_in(connection.fileno()):
             connection.close()
-            self._warn()
+            self._warn(is_full)
             raise ConnectionAbortedError
         return connection, address
 
@@ -78,9 +83,13 @@ class Door(socket.socket):
             self._is_used_up = exc.errno in USED_UP
             raise
 
-    def _warn(self) -> None:
+    def _warn(self, is_full: bool) -> None:
         now = time.monotonic()
-        if now - Door._warned_at >= QUIET_TIME:
-            Door._warned_at = now
+        if now - Door._warned_at < QUIET_TIME:
+            return
+        Door._warned_at = now
+        if is_full:
+            log.warning("connections are refused: there are too many", hint="see global.hub.max_connections")
+        else:
             hint = "raise LimitNOFILE= of the unit, or ulimit -n"
             log.warning("connections are refused: descriptors run out", limit=self._limit, hint=hint)

@@ -50,7 +50,8 @@ class Entrance:
         """Through here into `app`, and to Socket.IO at its path."""
         self._socketio = socketio
         app.middlewares.append(self._pass)
-        app.router.add_route("*", PATH, self._enter)
+        # of any other method python-engineio tells the log each time
+        app.router.add_route("GET", PATH, self._enter)
 
     @web.middleware
     async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -20,6 +20,8 @@ from engineio.async_socket import AsyncSocket
 from engineio.exceptions import SocketIsClosedError
 from engineio.packet import MESSAGE, Packet
 
+from gleitzeitd.hub.wire.websocket import Portion
+
 AT_ONCE = 16 * 1024
 """Characters up to which a message is written where it is sent: that never waits for the peer."""
 
@@ -29,6 +31,7 @@ class DirectSocket(AsyncSocket):  # type: ignore[misc]  # python-engineio has no
     transport: asyncio.Transport | None = None
     """What the WebSocket writes to."""
     _websocket: web.WebSocketResponse
+    _portion: Portion
     _writer_waits = False
     """All that was queued is written."""
     _heard = 0.0
@@ -47,6 +50,10 @@ class DirectSocket(AsyncSocket):  # type: ignore[misc]  # python-engineio has no
             await self._written(f"{MESSAGE}{text}")
         else:
             self.queue.put_nowait(Packet(MESSAGE, text))
+
+    def let_in(self) -> None:
+        """It has shown a token."""
+        self._portion.lift()
 
     async def hang_up(self) -> None:
         """Close it once what is queued is written."""
@@ -76,7 +83,7 @@ class DirectSocket(AsyncSocket):  # type: ignore[misc]  # python-engineio has no
     async def _websocket_handler(self, ws: Any) -> None:
         self.connected = self.upgraded = True
         # What the library wraps: the wrapper inspects it for each packet.
-        self._websocket = ws._sock
+        self._websocket, self._portion = ws._sock, ws.portion
         loop = asyncio.get_running_loop()
         self._heard = loop.time()
         self._watch(loop, self._heard)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-import structlog
 from socketio.packet import ACK, CONNECT, DISCONNECT
 
 from gleitzeit_extensions.lean import socketio
@@ -13,12 +13,17 @@ from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.hub.wire import packets
 from gleitzeitd.hub.wire.connection import DirectSocket
 from gleitzeitd.hub.wire.packets import Packet
-
-log = structlog.get_logger("gleitzeitd")
+from gleitzeitd.hub.wire.websocket import MOST_OF_A_STRANGER, WebSocket
 
 
 class DirectServer(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio has no types
     """Its handlers are coroutine functions that take whatever a peer may send."""
+
+    def __init__(self, turned_away: Callable[[CallError], object], **options: Any) -> None:
+        """`turned_away` is told why somebody was hung up on."""
+        super().__init__(**options)
+        self._turned_away = turned_away
+        self.eio._async = {**self.eio._async, "websocket": partial(WebSocket, self._sends_too_much)}
 
     size = 0
     """Bytes of the packet that is being handled: handlers run to their end before the next is read."""
@@ -34,7 +39,7 @@ class DirectServer(socketio.AsyncServer):  # type: ignore[misc]  # python-socket
         try:
             packet, flaw = packets.read(data)
         except packets.MalformedError as exc:
-            log.warning("connection closed: it speaks no Socket.IO", reason=str(exc)[:200])
+            self._turned_away(CallError("protocol", f"a connection speaks no Socket.IO: {exc}"[:200]))
             await self.eio.sockets[eio_sid].close(wait=False)
             return
         self.size = packets.size(data)
@@ -50,6 +55,7 @@ class DirectServer(socketio.AsyncServer):  # type: ignore[misc]  # python-socket
         match packet.kind:
             case kind if kind == CONNECT:
                 await self._handle_connect(eio_sid, packet.namespace, packet.data)
+                self._let_in(eio_sid, packet.namespace)
             case kind if kind == DISCONNECT:
                 await self._handle_disconnect(eio_sid, packet.namespace, self.reason.CLIENT_DISCONNECT)
                 await self._hang_up_if_alone(eio_sid)
@@ -57,6 +63,15 @@ class DirectServer(socketio.AsyncServer):  # type: ignore[misc]  # python-socket
                 await self._handle_ack(eio_sid, packet.namespace, packet.number, packet.data)
             case _:
                 await self._handle_event(eio_sid, packet.namespace, packet.number, packet.data)
+
+    def _sends_too_much(self) -> None:
+        most = f"{MOST_OF_A_STRANGER // 1024} KiB"
+        self._turned_away(CallError("too_large", f"a connection sent over {most} and joined nothing"))
+
+    def _let_in(self, eio_sid: str, namespace: str) -> None:
+        """Who is in a namespace may send as much as a message may have."""
+        if self.manager.sid_from_eio_sid(eio_sid, namespace):
+            self.eio.sockets[eio_sid].let_in()
 
     async def disconnect(self, sid: str, namespace: str, **_: object) -> None:
         """Send a peer away from a namespace."""

@@ -17,6 +17,7 @@ from gleitzeitd.processes.containment import guardian, strays
 from gleitzeitd.processes.containment.marker import own_start
 from gleitzeitd.processes.containment.nursery import Nursery
 from gleitzeitd.processes.containment.record import Record
+from gleitzeitd.processes.environment import helper_environment
 
 log = structlog.get_logger("gleitzeitd")
 FIRST_PAUSE = 0.1
@@ -88,6 +89,7 @@ class Guardian:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
+                env=helper_environment(os.environ),
                 start_new_session=True,
             )
             on_failure.callback(self._popen.wait)

@@ -17,6 +17,7 @@ from gleitzeitd.processes.containment.guardian import boot
 from gleitzeitd.processes.containment.marker import own_start
 from gleitzeitd.processes.containment.strays import Stat
 
+MODE = 0o600
 LONGEST = 2000
 """Lines until it is written anew with the living alone."""
 
@@ -39,9 +40,10 @@ class Record:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(draft)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        file = os.open(draft, flags, 0o600)
+        file = os.open(draft, flags, MODE)
         living = "".join(f"+{pid} {started}\n" for pid, started in self._living.items())
         try:
+            os.fchmod(file, MODE)  # open honours the umask.
             if not _is_written(file, self._first + living):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.rename(draft, self.path)

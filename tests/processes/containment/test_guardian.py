@@ -191,6 +191,24 @@ def test_a_guardian_is_small_and_hears_no_signal(daemon: Callable[[str, str], En
     eventually(lambda: not it.living(), "it ended all of it all the same")
 
 
+@pytest.mark.anyio
+async def test_a_guardian_has_nothing_of_the_daemons_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken once by leaving it out: whoever ran as the daemon's user read the daemon's keys there."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-daemon")
+    siblings = set[int]()
+    with Record(tmp_path / "record") as record:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(guard, record, siblings)
+            (pid,) = siblings
+            seen = await anyio.Path(f"/proc/{pid}/environ").read_bytes()
+            tasks.cancel_scope.cancel()
+
+    names = {line.partition(b"=")[0].decode() for line in seen.split(b"\0") if line}
+    assert {name for name in names if not name.startswith("LC_")} <= {"LANG", "LD_LIBRARY_PATH"}
+
+
 def groups_of(pid: int) -> Path:
     return cgroup.own_directory() / f"{cgroup.PREFIX}{pid}"
 

@@ -1,0 +1,194 @@
+"""Who has shown no token costs the hub little: no memory, no time and no log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
+
+import psutil
+import pytest
+from structlog.testing import capture_logs
+
+from gleitzeit_extensions.protocol import CLIENTS, MAX_FRAME, PROVIDERS
+from gleitzeitd.hub.access import crowd
+from gleitzeitd.hub.access.door import Door
+from gleitzeitd.hub.access.entrance import Terms
+from gleitzeitd.hub.wire.websocket import MOST_OF_A_STRANGER
+from tests.hub.peers import LOCAL, PATIENCE, Site, site, until
+from tests.hub.raw import nothing_is_left, raw
+
+pytestmark = pytest.mark.anyio
+HANDSHAKE = (
+    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ==\r\n"
+    "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+)
+FRAME_OF_A_MESSAGE = b"\x81\xff" + struct.pack("!Q", MAX_FRAME) + bytes(4)
+"""The beginning of a text of 16 MiB, masked with zeros."""
+
+
+@asynccontextmanager
+async def shaken(hub: Site) -> AsyncIterator[tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A WebSocket of bare bytes, with what the hub agreed to."""
+    reader, writer = await asyncio.open_unix_connection(hub.path)
+    writer.write(HANDSHAKE.encode())
+    async with asyncio.timeout(PATIENCE):
+        agreed = await reader.readuntil(b"\r\n\r\n")
+    yield agreed, reader, writer
+    writer.close()
+
+
+async def flood(writer: asyncio.StreamWriter) -> int:
+    """How much of a message could be sent until the hub hung up."""
+    sent = 0
+    with suppress(OSError):
+        writer.write(FRAME_OF_A_MESSAGE)
+        while sent < MAX_FRAME - 1:
+            writer.write(b"x" * 16384)
+            await writer.drain()
+            sent += 16384
+    return sent
+
+
+async def test_of_who_has_shown_no_token_little_is_read() -> None:
+    """Seen to fail with the library alone: each of thousands had 16 MiB kept for 10 s."""
+    async with site() as hub:
+        with capture_logs() as logs:
+            for _ in range(3):
+                async with shaken(hub) as (_, _, writer), asyncio.timeout(PATIENCE):
+                    assert await flood(writer) < 2**20, "what fits into the sockets' buffers"
+            await until(lambda: hub.hub.meter.refusals() == {"too_large": 3})
+        assert len(logs) == 1
+        await nothing_is_left(hub, 0)
+
+
+async def test_who_is_in_may_send_all_that_a_message_may_have() -> None:
+    async with site() as hub, raw(hub) as peer:
+        await peer.enter(PROVIDERS)
+        await peer.say(PROVIDERS, "nothing", "x" * (MOST_OF_A_STRANGER * 10))
+        assert 'there is no event \\"nothing\\"' in await peer.until(f'42{PROVIDERS},["error"')
+
+
+async def test_nothing_is_compressed() -> None:
+    """Of 16 KiB a stranger could make 16 MiB for us to unpack."""
+    async with site() as hub, shaken(hub) as (agreed, _, _):
+        assert b" 101 " in agreed
+        assert b"permessage-deflate" not in agreed
+
+
+async def test_many_who_speak_no_socket_io_are_one_line_in_the_log() -> None:
+    """Broken once by a line for each: whoever could connect filled the disk."""
+    async with site() as hub:
+        with capture_logs() as logs:
+            for number in range(5):
+                async with raw(hub) as peer:
+                    await peer.send(f"4 garbage {number}")
+                    await peer.closed()
+        assert hub.hub.meter.refusals() == {"protocol": 5}
+        assert [line["event"] for line in logs] == ["refused"]
+
+
+async def answered(port: int, asked: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(asked)
+    answer = b""
+    # what was not read of the question resets the connection
+    with suppress(ConnectionError):
+        async with asyncio.timeout(PATIENCE):
+            while more := await reader.read(65536):
+                answer += more
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        b"what?\r\n\r\n",
+        b"GET /" + b"x" * 100_000,
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nA: " + b"x" * 100_000,
+        b"GET / HTTP/1.1\r\nHost: \0\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20_000,
+    ],
+)
+async def test_what_is_no_http_is_answered_in_the_envelope_and_without_internals(asked: bytes) -> None:
+    """Seen to fail with the library alone: it tells its version and Python's, and what it stumbled over."""
+    async with site() as hub:
+        head, _, body = (await answered(hub.port, asked)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.0 400 ")
+    assert b"ython" not in head
+    assert b"aiohttp" not in head
+    assert json.loads(body)["error"]["code"] == "invalid_request"
+    assert b"bytearray" not in body
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "OPTIONS", "TRACE"])
+async def test_no_way_of_asking_is_a_line_in_the_log_each_time(
+    method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Broken once by handing all of them to the library."""
+    asked = f"{method} /socket.io/?EIO=4&transport=websocket HTTP/1.0\r\nHost: localhost\r\n\r\n"
+    async with site() as hub:
+        with capture_logs() as logs:
+            assert b" 405 " in await answered(hub.port, asked.encode())
+    assert logs == []
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_who_reads_no_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken once by closing only: that waits, and a descriptor is held, until the last byte is read."""
+    monkeypatch.setattr(crowd, "IDLE_TIME", 0.1)
+    async with site() as hub:
+        with socket.socket() as peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.connect(("127.0.0.1", hub.port))
+            peer.setblocking(False)
+            try:
+                while True:
+                    peer.send(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+                    await asyncio.sleep(0)
+            except BlockingIOError:
+                pass
+            except ConnectionError:
+                pytest.fail("it is too early to hang up")
+            runner = hub.hub._entrance
+            await until(lambda: not runner.crowd._idle and peer.fileno() > 0 and hung_up(peer))
+
+
+def hung_up(peer: socket.socket) -> bool:
+    """Whether nothing can be sent any more."""
+    try:
+        peer.send(b"G")
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+async def test_who_asks_nothing_is_counted_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken once by counting requests alone: who sent none was let in until descriptors ran out."""
+    monkeypatch.setattr(crowd, "SPARE", 3)
+    monkeypatch.setattr(Door, "_warned_at", float("-inf"))
+    async with site(terms=Terms(most=2)) as hub:
+        with capture_logs() as logs, ExitStack() as held:
+            while not logs and (before := open_at(hub.port)) < 50:
+                held.enter_context(socket.create_connection(("127.0.0.1", hub.port))).send(b"GET / HTT")
+                # of all that come at once, as many are let in as the backlog holds
+                await until(lambda before=before: logs or open_at(hub.port) > before)
+            await until(lambda: open_at(hub.port) <= 5)
+            # the idle made room: who comes now is let in
+            await hub.peer(CLIENTS, LOCAL, tcp=True)
+        assert {line["event"] for line in logs} == {"connections are refused: there are too many"}
+        assert len(logs) == 1
+
+
+def open_at(port: int) -> int:
+    """Connections that the hub holds at its port."""
+    own = psutil.Process().net_connections("tcp")
+    return sum(one.laddr[1] == port and one.status == psutil.CONN_ESTABLISHED for one in own)
