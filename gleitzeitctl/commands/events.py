@@ -19,6 +19,7 @@ Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with what co
 Lines = Annotated[
     int, typer.Option("--lines", "-n", metavar="N", min=0, max=1000, help="How many of the last events.")
 ]
+Query = list[tuple[str, str | int]]
 STATE = 8
 """Columns of the longest state that is usual."""
 
@@ -34,7 +35,8 @@ def events(context: typer.Context, names: Names = None, follow: Follow = False, 
       gleitzeitctl events calculator -n 20
     """
     session = Session.of(context)
-    told = _followed(session, names or [], lines) if follow else _asked(session, names or [], lines, 0)
+    query: Query = [("name", name) for name in names or []]
+    told = _followed(session, query, lines) if follow else _asked(session, [*query, ("n", lines)])
     width = 0
     for event in told:
         if "missed" in event:
@@ -45,21 +47,24 @@ def events(context: typer.Context, names: Names = None, follow: Follow = False, 
         print("\n".join(texts), flush=follow)
 
 
-def _asked(session: Session, names: list[str], lines: int, follow: int) -> Iterator[dict[str, Any]]:
-    query: list[tuple[str, str | int]] = [("name", name) for name in names]
-    return session.client.follow("/v1/events", [*query, ("n", lines), ("follow", follow)])
+def _asked(session: Session, query: Query) -> Iterator[dict[str, Any]]:
+    return session.client.follow("/v1/events", query)
 
 
-def _followed(session: Session, names: list[str], lines: int) -> Iterator[dict[str, Any]]:
-    session.client.get("/v1/version")  # one that was never there is not waited for
+def _followed(session: Session, names: Query, lines: int) -> Iterator[dict[str, Any]]:
+    # one that was never there is not waited for
+    seen = "".join(event["cursor"] for event in _asked(session, [("n", 1)]))
+    begin: tuple[str, str | int] = ("n", lines)
     while True:
         try:
-            yield from _asked(session, names, lines, 1)
+            for event in _asked(session, [*names, begin, ("follow", 1)]):
+                yield event
+                seen = event.get("cursor", seen)
         except Complaint as exc:
             if exc.exit != UNREACHABLE:
                 raise
         when_it_is_back(lambda: session.client.get("/v1/version"))
-        lines = 1000  # all that the new one has to tell is new
+        begin = ("after", seen)
 
 
 def _in_words(event: dict[str, Any], width: int) -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from typing import Any
 
 import anyio
@@ -14,7 +16,7 @@ from multidict import MultiMapping
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.control.jsonlines import JsonLines
-from gleitzeitd.control.names import chosen
+from gleitzeitd.control.names import chosen, is_pattern
 from gleitzeitd.control.peers import rights
 from gleitzeitd.processes.recorder import Entry, rfc3339
 from gleitzeitd.processes.supervisor import Supervisor
@@ -29,6 +31,8 @@ class Journal:
     """The newest events, and who follows them."""
 
     def __init__(self) -> None:
+        self._life = secrets.token_hex(4)
+        self._told = 0
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._followers: set[Follower] = set()
 
@@ -48,6 +52,18 @@ class Journal:
         found = [event for event in self._kept if fits(event)]
         return found[max(len(found) - count, 0) :]
 
+    def after(self, cursor: str, fits: Callable[[Event], bool]) -> list[Event]:
+        """What came after the event with this cursor; where some have left already, how many.
+
+        All that is kept when the cursor is of another life of the daemon.
+        """
+        life, _, number = cursor.partition("-")
+        seen = int(number) if life == self._life and number.isdecimal() else 0
+        here = list(self._kept)[max(seen - self._told, -len(self._kept)) :] if seen < self._told else []
+        gone = self._told - seen - len(here) if seen else 0
+        missed: list[Event] = [{"missed": gone}] if gone > 0 else []
+        return missed + [event for event in here if fits(event)]
+
     def follow(self, follower: Follower) -> None:
         self._followers.add(follower)
 
@@ -55,6 +71,8 @@ class Journal:
         self._followers.discard(follower)
 
     def _tell(self, event: Event) -> None:
+        self._told += 1
+        event = {**event, "cursor": f"{self._life}-{self._told}"}
         self._kept.append(event)
         for follower in self._followers:
             follower.offer(event)
@@ -100,7 +118,8 @@ class EventRoutes:
         rights(request).demand_look()
         fits, count = self._fitting(request.query), _count(request.query)
         follower = Follower(fits)
-        past = self._journal.newest(count, fits)
+        cursor = request.query.get("after")
+        past = self._journal.newest(count, fits) if cursor is None else self._journal.after(cursor, fits)
         # in the same step, so that nothing falls between the two, nor into both
         if request.query.get("follow") == "1":
             self._journal.follow(follower)
@@ -115,14 +134,17 @@ class EventRoutes:
             self._journal.leave(follower)
 
     def _fitting(self, query: MultiMapping[str]) -> Callable[[Event], bool]:
-        """Of all, or of those that are named now; what a name will mean later is not known yet."""
+        """Of all, or of those that are named now, and those that come later and are like a pattern."""
         names = query.getall("name", [])
         if not names or "all" in names:
             return lambda event: True
         meant = set(chosen(self._supervisor, names))
+        patterns = [name for name in names if is_pattern(name)]
 
         def fits(event: Event) -> bool:
-            return event["name"] in meant
+            name = event["name"]
+            is_like = name is not None and any(fnmatchcase(name, pattern) for pattern in patterns)
+            return is_like or name in meant
 
         return fits
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,3 +98,26 @@ def test_who_follows_sees_it_happen_over_a_restart_of_the_daemon(h: House, tmp_p
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
     assert "Traceback" not in out.read_text()
+
+
+def test_what_is_like_a_pattern_is_followed_also_when_it_comes_later(h: House, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with following(h, out, "ta*"):
+        eventually(lambda: "talker" in out.read_text())
+        assert h.ctl("run", "--name", "tail", "--", "sleep", "1000").returncode == 0
+        assert h.ctl("run", "--name", "more", "--", "sleep", "1000").returncode == 0
+        assert h.ctl("stop", "talker").returncode == 0
+        eventually(lambda: "talker  STOPPED" in out.read_text())
+    assert "\ntail" in re.sub("(?m)^.{14}  ", "", out.read_text())
+    assert "more" not in out.read_text()
+
+
+def test_who_was_cut_off_is_told_what_came_since(h: House) -> None:
+    def events(*query: tuple[str, str | int]) -> list[dict[str, Any]]:
+        return list(h.client.follow("/v1/events", query))
+
+    first, *rest = events(("n", 1000))
+    assert events(("after", first["cursor"])) == rest
+    assert events(("after", rest[-1]["cursor"])) == []
+    assert events(("after", "another-7")) == [first, *rest]
+    assert events(("after", ""), ("name", "talker")) == [one for one in rest if one["name"] == "talker"]
