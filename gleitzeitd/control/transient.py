@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import anyio
@@ -54,7 +54,8 @@ class TransientRoutes:
             raise CallError("invalid_request", "`block` must be an object: what would stand in the file")
         self._demand_running()
         async with self._turn:
-            await self._add(name, block, is_dry)
+            with _in_words():
+                await self._add(name, block, is_dry)
         return web.json_response({"name": name}, status=200 if is_dry else 201)
 
     async def _add(self, name: str, block: dict[str, Any], is_dry: bool) -> None:
@@ -98,7 +99,8 @@ class TransientRoutes:
         name = request.match_info["name"]
         self._demand_running()
         async with self._turn:
-            await self._take_out(name)
+            with _in_words():
+                await self._take_out(name)
         with anyio.move_on_after(PATIENCE):
             await self._supervisor.until(lambda: not self._supervisor.of(name))
         return web.json_response({"name": name, "gone": not self._supervisor.of(name)})
@@ -114,7 +116,8 @@ class TransientRoutes:
             reloaded = await self._reload.reload()
             is_out = not reloaded.is_refused
         finally:
-            os.rename(hidden, path) if not is_out else os.unlink(hidden)
+            with suppress(FileNotFoundError):  # somebody had taken it away by hand
+                os.unlink(hidden) if is_out else os.rename(hidden, path)
         if not is_out:
             what = f'"{name}" cannot be taken away, as the config is refused then'
             way_out = f'mend that first; "gleitzeitctl stop {name}" stops it meanwhile'
@@ -134,6 +137,15 @@ class TransientRoutes:
 
     def _path(self, name: str) -> str:
         return path_of(self._reload.house.transient, name)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """A full disk is no mistake of ours."""
+    try:
+        yield
+    except OSError as exc:
+        raise CallError("internal", f"the files of what is run cannot be changed: {exc}") from exc
 
 
 def _taken(name: str, why: str) -> CallError:

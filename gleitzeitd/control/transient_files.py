@@ -50,9 +50,10 @@ def write(path: str, content: str) -> None:
 
 
 def hide(path: str) -> str:
-    """Take the file out of the config; where it is, should it have to come back."""
+    """Take the file out of the config, unless somebody has; where it is, should it have to come back."""
     hidden = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}")
-    os.rename(path, hidden)
+    with suppress(FileNotFoundError):
+        os.rename(path, hidden)
     return hidden
 
 

@@ -271,6 +271,24 @@ def test_a_config_that_is_refused_is_told_as_such_and_loses_nothing(own: House) 
     assert own.ctl("remove", "mine").stdout == "mine: removed\n"
 
 
+def test_what_was_taken_away_by_hand_is_removed_all_the_same(own: House) -> None:
+    run(own, "mine")
+    (own.root / "run" / "transient" / "mine.yaml").unlink()
+    removed = own.ctl("remove", "mine")
+    assert (removed.returncode, removed.stdout, removed.stderr) == (0, "mine: removed\n", "")
+    assert kept(own) == []
+
+
+def test_files_that_cannot_be_changed_are_no_mistake_of_ours(own: House) -> None:
+    """A full disk, or as here a directory that somebody took away."""
+    (own.root / "run" / "transient").rmdir()
+    for words in (("run", "--name", "mine", "--", "sleep", "1000"), ("remove", "mine")):
+        asked = own.ctl(*words)
+        assert asked.returncode == 1
+        assert "the files of what is run cannot be changed: [Errno 2] No such file or" in asked.stderr
+    assert "request failed" not in own.said()
+
+
 def test_one_whose_directory_is_gone_keeps_no_save_of_the_config_back(own: House) -> None:
     gone = own.root / "gone"
     gone.mkdir()
