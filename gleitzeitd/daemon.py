@@ -19,6 +19,7 @@ import structlog
 from gleitzeit_extensions import places
 from gleitzeit_extensions.version import VERSION
 from gleitzeitd import listening, premises
+from gleitzeitd.certificate import Certificate
 from gleitzeitd.config.history import History
 from gleitzeitd.config.watch import watch_config
 from gleitzeitd.control.events import Journal
@@ -116,7 +117,9 @@ class Daemon:
             self._control = held.enter_context(self._unix(self.control_path, 0o660, group=True))
             premises.clear_transient(self.house.transient)
             self._keeper = self._named_tokens()
-            tls = None if self.house.tls is None else premises.tls_context(self.house.tls)
+            files = self.house.tls
+            self._certificate = None if files is None else Certificate(files, self.journal.house)
+            tls = None if self._certificate is None else self._certificate.context
             host = urlsplit(self.house.server_url).hostname or "localhost"
             self._terms = Terms(host, self.house.max_connections, tls)
             tcp = listening.tcp_sockets(self.house.server_url, self._kept)
@@ -188,6 +191,8 @@ class Daemon:
             watch = partial(watch_config, self.about.config, self.reload.stir, self.reload.save)
             tasks.start_soon(_kept_up, watch)
             tasks.start_soon(_kept_up, self.renewal.run)
+            if self._certificate:
+                tasks.start_soon(_kept_up, self._certificate.run)
             await self.about.shutdown.wait()
             tasks.cancel_scope.cancel()
 

@@ -11,14 +11,12 @@ import grp
 import hashlib
 import os
 import pwd
-import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from gleitzeit_extensions import places
-from gleitzeitd.core.errors import ConfigError, OccupiedError
-from gleitzeitd.core.spec import Tls
+from gleitzeitd.core.errors import OccupiedError
 
 
 def logs_directory() -> Path:
@@ -187,33 +185,6 @@ def keep(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.rename(draft, path)
-
-
-def tls_context(tls: Tls) -> ssl.SSLContext:
-    """What its files make of a socket. Raises ConfigError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    for what, path in (("certificate", tls.certificate), ("key", tls.key)):
-        try:
-            Path(path).read_bytes()
-        except OSError as exc:
-            raise ConfigError((f"global.hub.tls.{what}: cannot read {path}: {exc.strerror}",)) from exc
-    try:
-        # Without a password to try, OpenSSL would ask for one at the terminal.
-        context.load_cert_chain(tls.certificate, tls.key, password="")
-    except (ssl.SSLError, OSError) as exc:
-        raise ConfigError((_unusable(tls, exc),)) from exc
-    return context
-
-
-def _unusable(tls: Tls, exc: OSError) -> str:
-    if getattr(exc, "reason", None) == "KEY_VALUES_MISMATCH":
-        return f"global.hub.tls: the key {tls.key} is not that of the certificate {tls.certificate}"
-    key = Path(tls.key).read_bytes()
-    if b"ENCRYPTED" in key:
-        return f"global.hub.tls.key: {tls.key} is encrypted: give one without a passphrase"
-    what = f"the certificate {tls.certificate} and the key {tls.key} are not PEM files that belong together"
-    return f"global.hub.tls: {what} ({exc.strerror or exc})"
 
 
 @contextlib.contextmanager

@@ -50,8 +50,9 @@ PROCESSES = ("gleitzeitd.processes", LOGS, CHECKS, CONTAINMENT)
 WINGS = ("gleitzeitd.config", *PROCESSES, "gleitzeitd.hub", ACCESS, WIRE)
 CONTROL = "gleitzeitd.control"
 LOGGING, PREMISES, LISTENING = "gleitzeitd.logging", "gleitzeitd.premises", "gleitzeitd.listening"
+CERTIFICATE = "gleitzeitd.certificate"
 SYSTEMD, VIGIL, SERVICE = "gleitzeitd.systemd", "gleitzeitd.vigil", "gleitzeitd.service"
-HALLS = (LOGGING, PREMISES, LISTENING, SYSTEMD, SERVICE)
+HALLS = (LOGGING, PREMISES, LISTENING, CERTIFICATE, SYSTEMD, SERVICE)
 EVERY_PART = (CORE, *WINGS, ENVIRONMENT, CONTROL, *HALLS, PROTOCOL, PLACES, VERSION)
 LOOPS = ("anyio", "asyncio", "concurrent", "multiprocessing", "sched", "threading", "trio")
 THE_WORLD = ("os", "select", "selectors", "shutil", "socket", "subprocess", "tempfile", "time")
@@ -65,6 +66,7 @@ HOUSE = {
     "gleitzeitd.launches": Room(knows=EVERY_PART),
     "gleitzeitd.logging": Room(),
     "gleitzeitd.premises": Room(knows=(CORE, PLACES, PROTOCOL)),
+    CERTIFICATE: Room(knows=(CORE, WATCHING)),
     LISTENING: Room(knows=(CORE, PREMISES, SYSTEMD, PLACES, PROTOCOL)),
     # The manager that started us, and what it is told: nothing of this is known to what does the work.
     SYSTEMD: Room(),

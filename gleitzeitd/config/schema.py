@@ -284,7 +284,7 @@ class Defaults(Common):
 
 
 class Tls(Section):
-    """What the hub shows who connects by TCP. A change takes a new daemon, as does a renewed certificate."""
+    """What the hub shows who connects by TCP. Other files take a new daemon; a save of these does not."""
 
     certificate: str = Field(
         description="PEM file of the certificate and those of its issuers, relative to the config file."

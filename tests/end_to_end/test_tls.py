@@ -8,16 +8,18 @@ import socket
 import ssl
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gleitzeitd.certificate import context_of
 from gleitzeitd.config.load import load
 from gleitzeitd.core.errors import ConfigError
 from gleitzeitd.core.spec import Tls
-from gleitzeitd.premises import tls_context
-from tests.house import PATIENCE, House, house
+from tests.house import PATIENCE, House, eventually, house
 
 ECHO = """
 from gleitzeit_extensions.socketio_provider_client import SocketIOProviderClient
@@ -75,6 +77,59 @@ def test_the_tcp_port_speaks_tls_and_the_children_need_none_of_it(tmp_path: Path
         assert plain.stdout == b""
 
 
+def test_a_certificate_is_renewed_when_its_files_are_saved(tmp_path: Path) -> None:
+    """As certbot does, by changing links; who is connected stays so, and what is useless changes nothing."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for directory in (first, second):
+        directory.mkdir()
+        certificate(directory)
+    (tmp_path / "live").symlink_to("first")
+    with house(tmp_path, {}, settings=settings("live/hub.pem", "live/hub.key")) as h:
+        port = int(h.client.get("/v1/status")["daemon"]["hub"][0].rpartition(":")[2])
+        with _connected(port) as early:
+            assert _shown(early) == _in(first / "hub.pem")
+            (tmp_path / "live").unlink()
+            (second / "hub.key").rename(second / "kept.key")
+            (tmp_path / "live").symlink_to("second")
+            eventually(lambda: _news(h) == ["the certificate is not renewed"])
+            with _connected(port) as meanwhile:
+                assert _shown(meanwhile) == _in(first / "hub.pem")
+
+            (second / "kept.key").rename(second / "hub.key")
+            eventually(lambda: _news(h) == ["the certificate is not renewed", "the certificate is renewed"])
+            with _connected(port) as late:
+                assert _shown(late) == _in(second / "hub.pem")
+            early.sendall(b"GET /livez HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            assert early.recv(1000).startswith(b"HTTP/1.0 200 ")
+    assert "BEGIN" not in h.said()
+
+
+def _news(h: House) -> list[str]:
+    """Each once: between two steps of what is saved somebody may have looked."""
+    whats = [one["what"] for one in h.client.follow("/v1/events")]
+    return list(dict.fromkeys(what for what in whats if "certificate" in what))
+
+
+@contextmanager
+def _connected(port: int) -> Iterator[ssl.SSLSocket]:
+    """As somebody who trusts anybody, and names nobody."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", port), PATIENCE) as stream,
+        context.wrap_socket(stream) as secure,
+    ):
+        yield secure
+
+
+def _shown(connection: ssl.SSLSocket) -> bytes | None:
+    return connection.getpeercert(binary_form=True)
+
+
+def _in(file: Path) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(file.read_text())
+
+
 def _version(port: int, trusted: Path, version: ssl.TLSVersion) -> str | None:
     """The version in which both sides speak when this side offers one alone."""
     context = ssl.create_default_context(cafile=str(trusted))
@@ -101,11 +156,11 @@ def _version(port: int, trusted: Path, version: ssl.TLSVersion) -> str | None:
 )
 def test_files_that_cannot_be_used_are_named(files: Path, certificate: str, key: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(sentence.format(dir=files))):
-        tls_context(Tls(f"{files}/{certificate}", f"{files}/{key}"))
+        context_of(Tls(f"{files}/{certificate}", f"{files}/{key}"))
 
 
 def test_no_old_version_is_spoken_whatever_the_system_allows(files: Path) -> None:
-    context = tls_context(Tls(f"{files}/hub.pem", f"{files}/hub.key"))
+    context = context_of(Tls(f"{files}/hub.pem", f"{files}/hub.key"))
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
