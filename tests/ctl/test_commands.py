@@ -341,9 +341,9 @@ def test_arguments_that_are_no_object_are_a_mistake_of_the_caller(
 
 
 def test_what_is_wrong_with_the_arguments_is_said(daemon: FakeDaemon, ctl: Ctl) -> None:
-    done = ctl("providers", "invoke", "calculator", "add", "--args", '{"a": 5,}')
+    done = ctl("providers", "invoke", "calculator", "add", "--args", '{"a": 5 "b"}')
 
-    assert 'line 1 column 9, after {"a": 5, comes })' in done.stderr
+    assert 'line 1 column 9, after {"a": 5 comes "b"})' in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,9 @@ def test_the_terminal_is_given_back(busy: House, ending: str | signal.Signals, s
 
 def test_the_terminal_is_given_back_after_a_mistake_of_ours(busy: House) -> None:
     mistake = "from gleitzeitctl.monitor.screen import Screen\nwith Screen() as s: s.show(['x']); 1 / 0"
-    with terminal([sys.executable, "-c", mistake], busy.environment) as seen:
+    # from Python 3.13 on its traceback has colours, too
+    plain = {**busy.environment, "PYTHON_COLORS": "0"}
+    with terminal([sys.executable, "-c", mistake], plain) as seen:
         assert seen.ended() == 1
         assert "ZeroDivisionError" in seen.text
         assert is_given_back(seen)
