@@ -6,7 +6,7 @@ packages := gleitzeitd gleitzeitctl gleitzeit_extensions providers
 javascript := tests/protocol/node_modules/.package-lock.json
 mcp_servers := tests/services/node_modules/.package-lock.json
 
-.PHONY: help install run test test-services matrix stress check coverage format docs dist bench pin clean
+.PHONY: help install run test test-services matrix stress check coverage format docs dist bench audit pin clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -101,6 +101,16 @@ dist: install ## build sdist and wheel into dist/; the same sources give the sam
 bench: install ## compare with peers; ARGS picks
 	$(py) benchmarks/run.py $(ARGS)
 
+# Asks with an environment of its own, and installs nothing of what it asks about.
+build/audit/installed: tools/audit.txt
+	@echo "setting up build/audit"
+	@tools/venv build/audit
+	@build/audit/bin/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+audit: build/audit/installed ## say which known weaknesses are in what is pinned; needs the network
+	@build/audit/bin/python tools/audit.py requirements.txt tests/services/requirements.txt
+
 pin: ## write requirements.txt anew from pyproject.toml; ARGS=--upgrade takes the newest
 	@tools/venv build/pin
 	@build/pin/bin/python -m pip install --quiet --no-input uv
@@ -108,6 +118,8 @@ pin: ## write requirements.txt anew from pyproject.toml; ARGS=--upgrade takes th
 		--extra dev --output-file requirements.txt $(ARGS) pyproject.toml
 	@build/pin/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make pin" \
 		--output-file tests/services/requirements.txt $(ARGS) tests/services/requirements.in
+	@build/pin/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make pin" \
+		--output-file tools/audit.txt $(ARGS) tools/audit.in
 
 clean: ## remove everything that make made
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/.peers tests/protocol/node_modules tests/services/node_modules

@@ -86,15 +86,17 @@ class Control:
     ) -> None:
         """Serve on the listening socket until cancelled."""
         # A caller that hangs up cancels what it asked for.
-        runner = web.AppRunner(self.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        runner = web.AppRunner(self.app(), handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
-        door = Door.of(listening, RESERVE, partial(shed, runner, self._busy))
+        door = Door.of(listening, RESERVE, partial(shed, runner, self._busy.__contains__))
+        serve = asyncio.get_running_loop().create_server
+        server = await serve(conversations(runner.server), sock=door, backlog=BACKLOG)
         try:
-            serving = asyncio.get_running_loop().create_server
-            async with await serving(conversations(runner.server), sock=door, backlog=BACKLOG):
-                task_status.started()
-                await anyio.sleep_forever()
+            task_status.started()
+            await anyio.sleep_forever()
         finally:
+            # not waited for, which would last until the last connection has ended by itself
+            server.close()
             with anyio.move_on_after(2, shield=True):
                 await runner.cleanup()
 

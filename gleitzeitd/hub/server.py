@@ -107,7 +107,7 @@ class Hub:
 
         Socket.IO joins what `app` answers there already. Its handlers are cancelled when who asked hangs up.
         """
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1.0)
         async with AsyncExitStack() as stack:
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
             self._entrance = Entrance(terms, self.admission, self._refusals, self._tasks)
@@ -143,9 +143,9 @@ class Hub:
     async def _open(
         self, runner: web.AppRunner, listening: socket.socket, tls: ssl.SSLContext | None
     ) -> asyncio.Server:
-        crowd = self._entrance.crowd
-        is_full = None if listening.family == socket.AF_UNIX else partial(crowd.is_full, runner)
-        door = Door.of(listening, make_room=partial(crowd.make_room, runner), is_full=is_full)
+        crowd, over_tcp = self._entrance.crowd, listening.family != socket.AF_UNIX
+        make_room = partial(crowd.make_room, runner, over_tcp=over_tcp)
+        door = Door.of(listening, make_room=make_room, room=crowd.room if over_tcp else None)
         # Who only begins to speak TLS, or does not end it, is in no crowd yet, or any more.
         patience = JOIN_TIME if tls else None
         return await asyncio.get_running_loop().create_server(

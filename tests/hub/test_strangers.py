@@ -6,12 +6,18 @@ import asyncio
 import json
 import logging
 import socket
+import ssl
 import struct
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
 
+import anyio
 import psutil
 import pytest
+from aiohttp import web
 from structlog.testing import capture_logs
 
 from gleitzeit_extensions.protocol import CLIENTS, MAX_FRAME, PROVIDERS
@@ -67,6 +73,13 @@ async def test_of_who_has_shown_no_token_little_is_read() -> None:
         await nothing_is_left(hub, 0)
 
 
+async def test_little_is_read_of_who_does_not_read_us_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken once by counting from the end of the handshake: that waits for who takes nothing."""
+    monkeypatch.setattr("aiohttp.http_writer.StreamWriter.drain", lambda _: asyncio.sleep(1000))
+    async with site() as hub, shaken(hub) as (_, _, writer), asyncio.timeout(PATIENCE):
+        assert await flood(writer) < 2**20
+
+
 async def test_who_is_in_may_send_all_that_a_message_may_have() -> None:
     async with site() as hub, raw(hub) as peer:
         await peer.enter(PROVIDERS)
@@ -116,10 +129,13 @@ async def answered(port: int, asked: bytes) -> bytes:
         b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20_000,
     ],
 )
-async def test_what_is_no_http_is_answered_in_the_envelope_and_without_internals(asked: bytes) -> None:
+async def test_what_is_no_http_is_answered_in_the_envelope_and_without_internals(
+    asked: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     """Seen to fail with the library alone: it tells its version and Python's, and what it stumbled over."""
     async with site() as hub:
         head, _, body = (await answered(hub.port, asked)).partition(b"\r\n\r\n")
+    assert caplog.records == [], "nor is it worth a line"
     assert head.startswith(b"HTTP/1.0 400 ")
     assert b"ython" not in head
     assert b"aiohttp" not in head
@@ -140,6 +156,43 @@ async def test_no_way_of_asking_is_a_line_in_the_log_each_time(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+async def test_a_body_that_cannot_be_unpacked_is_no_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Broken once: it is read after the answer, where aiohttp calls it unhandled."""
+    asked = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnone"
+    async with site() as hub:
+        assert b" 404 " in await answered(hub.port, asked)
+    assert caplog.records == []
+
+
+async def test_a_mistake_of_ours_is_told_to_the_log_and_not_to_who_asked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail(_: web.Request) -> web.Response:
+        raise ValueError("of ours")
+
+    app = web.Application()
+    app.router.add_get("/", fail)
+    async with site(app=app) as hub:
+        answer = await answered(hub.port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b" 500 " in answer
+    assert b"of ours" not in answer
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["of ours"]
+
+
+async def test_who_hangs_up_at_once_is_no_line_in_the_log() -> None:
+    """Broken once by a traceback for each, as of a mistake of ours."""
+    async with site() as hub:
+        with capture_logs() as logs:
+            for _ in range(20):
+                with socket.socket(socket.AF_UNIX) as peer:
+                    peer.connect(hub.path)
+                    peer.sendall(HANDSHAKE.encode())
+                await asyncio.sleep(0)
+            await nothing_is_left(hub, 0)
+            await until(lambda: not hub.hub._entrance.crowd._guests)
+        assert logs == []
+
+
 async def test_who_reads_no_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Broken once by closing only: that waits, and a descriptor is held, until the last byte is read."""
     monkeypatch.setattr(crowd, "IDLE_TIME", 0.1)
@@ -158,6 +211,45 @@ async def test_who_reads_no_answer_is_not_waited_for(monkeypatch: pytest.MonkeyP
                 pytest.fail("it is too early to hang up")
             runner = hub.hub._entrance
             await until(lambda: not runner.crowd._idle and peer.fileno() > 0 and hung_up(peer))
+
+
+async def test_who_reads_an_answer_slowly_is_let_finish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken once by hanging up after a while, whatever had been read meanwhile."""
+    runners: list[web.AppRunner] = []
+
+    async def by_hand(_: crowd.Crowd, runner: web.AppRunner) -> None:
+        runners.append(runner)
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=bytes(LARGE))
+
+    monkeypatch.setattr(crowd.Crowd, "sweep", by_hand)
+    app = web.Application()
+    app.router.add_get("/", answer)
+    async with site(app=app) as hub:
+        reader, writer = await asyncio.open_connection("127.0.0.1", hub.port, limit=2**16)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        (runner,) = runners
+        among = hub.hub._entrance.crowd
+        await until(lambda: not among._busy)
+        for _ in range(LARGE // 2**20):
+            left = unread(runner)
+            among._sweep(runner)
+            await reader.readexactly(2**20)
+            await until(lambda left=left: not left or unread(runner) < left)
+        writer.close()
+
+
+LARGE = 16 * 2**20
+
+
+def unread(runner: web.AppRunner) -> int:
+    """Bytes that wait for the one connection."""
+    assert runner.server is not None
+    (one,) = runner.server.connections
+    assert one.transport is not None, "it was hung up on"
+    return crowd._unread(one)
 
 
 def hung_up(peer: socket.socket) -> bool:
@@ -186,6 +278,54 @@ async def test_who_asks_nothing_is_counted_as_well(monkeypatch: pytest.MonkeyPat
             await hub.peer(CLIENTS, LOCAL, tcp=True)
         assert {line["event"] for line in logs} == {"connections are refused: there are too many"}
         assert len(logs) == 1
+
+
+async def test_who_comes_by_the_unix_socket_takes_no_room_of_others_and_gives_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Broken once by counting all: where there were more providers than `max_connections`, nobody else got in."""
+    monkeypatch.setattr(crowd, "SPARE", 3)
+    async with site(terms=Terms(most=2)) as hub:
+        for _ in range(6):
+            await hub.peer(CLIENTS)
+        idle = socket.socket(socket.AF_UNIX)
+        idle.connect(hub.path)
+        await hub.peer(CLIENTS, LOCAL, tcp=True)
+
+        with idle, ExitStack() as held:
+            for _ in range(20):
+                held.enter_context(socket.create_connection(("127.0.0.1", hub.port)))
+                await asyncio.sleep(0.01)
+            idle.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                idle.recv(1)
+
+
+async def test_who_does_not_end_a_tls_handshake_is_counted_as_well(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Broken once by counting whom the HTTP server knows."""
+    monkeypatch.setattr(crowd, "SPARE", 3)
+    monkeypatch.setattr(Door, "_warned_at", float("-inf"))
+    async with site(terms=Terms(most=2, tls=certified(tmp_path))) as hub:
+        with capture_logs() as logs, ExitStack() as held:
+            for _ in range(5):
+                held.enter_context(socket.create_connection(("127.0.0.1", hub.port)))
+            await until(lambda: open_at(hub.port) == 5)
+            reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+            with anyio.fail_after(PATIENCE):
+                assert await reader.read() == b""
+            writer.close()
+        assert {line["event"] for line in logs} == {"connections are refused: there are too many"}
+
+
+def certified(directory: Path) -> ssl.SSLContext:
+    key, pem = directory / "key", directory / "pem"
+    words = ["-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(pem)]
+    subprocess.run(["openssl", "req", "-x509", *words], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, key)
+    return context
 
 
 def open_at(port: int) -> int:

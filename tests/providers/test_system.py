@@ -367,6 +367,7 @@ async def test_the_machine_is_told() -> None:
     it = provider()
     found = await it.invoke("processes", sort="pid", name="python", limit=1000)
     mine = [one for one in found["processes"] if one["pid"] == os.getpid()]
+    assert mine, (os.getpid(), psutil.Process().name(), found)
     assert mine[0]["memory"] > 1_000_000
     assert "cmdline" not in mine[0]
     page = await it.invoke("processes", sort="pid", name="python", limit=1, offset=1)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
-from collections.abc import Container, Iterator, Sequence
+import struct
+import termios
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -12,6 +15,7 @@ import anyio
 from aiohttp import web
 
 from gleitzeit_extensions.protocol import CallError
+from gleitzeitd.hub.access.room import Room
 from gleitzeitd.hub.access.tokens import Grant
 
 JOIN_TIME = 10.0
@@ -62,14 +66,17 @@ class Crowd:
     def __init__(self, most: int) -> None:
         """`most`: connections over TCP; who comes by the Unix socket is not kept out by those."""
         self.most = most
+        self.room = Room(most + max(SPARE, most // 10))
+        """Of all who have come over TCP."""
         self._remote = 0
         self._guests: set[Guest] = set()
         self._busy: set[object] = set()
-        self._idle: set[Any] = set()
+        self._idle: dict[Any, int] = {}
+        """Bytes of its answers that each has not taken yet."""
 
     def with_request(self, request: web.BaseRequest) -> AbstractContextManager[None]:
         """While a request, or a WebSocket, is in hand. Raises CallError `overloaded` at once."""
-        is_remote = _is_remote(request)
+        is_remote = _is_remote(request.transport)
         if is_remote and self._remote >= self.most:
             raise CallError(
                 "overloaded", f"the hub has {self.most} connections: see global.hub.max_connections"
@@ -82,7 +89,7 @@ class Crowd:
         self._guests.add(guest)
         self._remote += is_remote
         self._busy.add(request.protocol)
-        self._idle.discard(request.protocol)
+        self._idle.pop(request.protocol, None)
         try:
             yield
         finally:
@@ -112,54 +119,68 @@ class Crowd:
         for guest in self._guests:
             guest.scope.cancel()
 
-    def is_full(self, runner: web.AppRunner) -> bool:
-        """Whether there are so many that one more cannot even be told so; the idle make room for the next.
+    def make_room(self, runner: web.AppRunner, *, over_tcp: bool) -> bool:
+        """For whoever comes next: this one is turned away, as the rest is kept for the control socket.
 
-        Who has no request in hand is in no other count, and would be let in without end.
+        Nobody at the Unix socket gives way to those who come `over_tcp`.
         """
-        most = self.most + max(SPARE, self.most // 10)
-        return len(_connections(runner)) >= most and not self.make_room(runner)
-
-    def make_room(self, runner: web.AppRunner) -> bool:
-        """For whoever comes next: this one is turned away, as the rest is kept for the control socket."""
-        shed(runner, self._busy)
+        shed(runner, self._stays if over_tcp else self._busy.__contains__)
         return False
 
+    def _stays(self, connection: Any) -> bool:
+        return connection in self._busy or not _is_remote(connection.transport)
+
     async def sweep(self, runner: web.AppRunner) -> None:
-        """Hang up on connections that ask nothing, or never end their question."""
+        """Hang up on connections that ask nothing, or never end their question, or do not read the answer."""
         while True:
             await anyio.sleep(IDLE_TIME)
-            idle = {one for one in _connections(runner) if one not in self._busy}
-            for connection in self._idle & idle:
-                if connection.transport is not None:
-                    _part(connection.transport)
-            self._idle = idle
+            self._sweep(runner)
+
+    def _sweep(self, runner: web.AppRunner) -> None:
+        idle = {one: _unread(one) for one in _connections(runner) if one not in self._busy}
+        for connection in self._idle.keys() & idle.keys():
+            # who reads slowly is let finish
+            if idle[connection] >= self._idle[connection]:
+                _part(connection.transport)
+        self._idle = idle
 
 
-def _part(transport: asyncio.Transport) -> None:
-    """Of an answer that is slowly read, some may still be on its way; who reads nothing is not waited for."""
-    if transport.is_closing():
+def _unread(connection: Any) -> int:
+    """Bytes that have not arrived yet."""
+    if connection.transport is None:
+        return 0
+    # the kernel takes more only when much of what it has is gone, which a slow reader needs long for
+    descriptor = connection.transport.get_extra_info("socket").fileno()
+    (queued,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))
+    unwritten: int = connection.transport.get_write_buffer_size()
+    return unwritten + int(queued)
+
+
+def _part(transport: asyncio.Transport | None) -> None:
+    if transport is None:
+        return
+    if transport.get_write_buffer_size():
         transport.abort()
     else:
         transport.close()
 
 
-def shed(runner: web.AppRunner, busy: Container[object]) -> bool:
+def shed(runner: web.AppRunner, stays: Callable[[Any], bool]) -> bool:
     """Hang up on the older half of those who have connected and ask nothing; whether there were any.
 
     When descriptors run out, someone who is new comes before them.
     """
-    idle = [connection for connection in _connections(runner) if connection not in busy]
+    idle = [connection for connection in _connections(runner) if not stays(connection)]
     for connection in idle[: (len(idle) + 1) // 2]:
         if connection.transport is not None:
             connection.transport.abort()
     return bool(idle)
 
 
-def _connections(runner: web.AppRunner) -> Sequence[Any]:
+def _connections(runner: web.AppRunner) -> Iterable[Any]:
     return runner.server.connections if runner.server else ()
 
 
-def _is_remote(request: web.BaseRequest) -> bool:
-    peer = request.transport.get_extra_info("socket") if request.transport else None
+def _is_remote(transport: asyncio.Transport | None) -> bool:
+    peer = transport.get_extra_info("socket") if transport else None
     return peer is not None and peer.family != socket.AF_UNIX

@@ -11,6 +11,8 @@ from typing import Any, Self
 
 import structlog
 
+from gleitzeitd.hub.access.room import Room
+
 log = structlog.get_logger("gleitzeitd")
 RESERVE = 128
 """Descriptors that are kept for spawns, log files and the control socket."""
@@ -27,7 +29,7 @@ class Door(socket.socket):
     _highest: int
     _brim: int
     _make_room: Callable[[], bool]
-    _is_full: Callable[[], bool] | None
+    _room: Room | None
     _is_used_up = False
     _warned_at = float("-inf")
     """Of all doors: one warning is enough."""
@@ -38,12 +40,12 @@ class Door(socket.socket):
         listening: socket.socket,
         reserve: int = RESERVE,
         make_room: Callable[[], bool] = lambda: False,
-        is_full: Callable[[], bool] | None = None,
+        room: Room | None = None,
     ) -> Self:
         """The same socket, which the door takes over; it lets in what leaves `reserve` descriptors free.
 
-        `make_room` may give up connections for a newer one, and says whether it did. `is_full`: whether there
-        are too many already, however many descriptors are left.
+        `make_room` may give up connections for a newer one, and says whether it did. `room` has a limit of its
+        own, however many descriptors are left.
         """
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         door = cls(fileno=listening.detach())
@@ -52,19 +54,21 @@ class Door(socket.socket):
         door._highest = limit - min(reserve, limit // 4)
         door._brim = (door._highest + limit) // 2
         door._make_room = make_room
-        door._is_full = is_full
+        door._room = room
         return door
 
     def accept(self) -> tuple[socket.socket, Any]:
         """The next connection. Raises OSError; BlockingIOError, ConnectionAbortedError when there is none."""
         connection, address = self._accepted()
         # The kernel gives the lowest number that is free, so the number says how many are taken.
-        is_full = self._is_full is not None and self._is_full()
+        is_full = self._room is not None and self._room.is_full
+        if is_full:
+            self._make_room()
         if is_full or not self._lets_in(connection.fileno()):
             connection.close()
             self._warn(is_full)
             raise ConnectionAbortedError
-        return connection, address
+        return connection if self._room is None else self._room.entered(connection), address
 
     def _lets_in(self, descriptor: int) -> bool:
         if descriptor < self._highest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,14 +76,21 @@ class Entrance:
         return response
 
     async def _host(self, request: web.Request, answer: asyncio.Future[web.StreamResponse]) -> None:
-        with self.crowd.with_guest(request) as guest, guest.scope:
-            try:
-                response = await self._socketio(request)
-            except Exception:
-                # One connection's mistake of ours must not take the hub with it.
-                log.exception("connection failed")
-                response = refused(CallError("internal", "the connection failed: see the daemon's log"))
+        # who hangs up before there is an answer gets none
+        with self.crowd.with_guest(request) as guest, guest.scope, suppress(ConnectionResetError):
+            response = await self._answer(request)
             if not answer.done():
                 answer.set_result(response)
         if not answer.done():
             answer.cancel()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        try:
+            response: web.StreamResponse = await self._socketio(request)
+            return response
+        except ConnectionResetError:
+            raise
+        except Exception:
+            # One connection's mistake of ours must not take the hub with it.
+            log.exception("connection failed")
+            return refused(CallError("internal", "the connection failed: see the daemon's log"))

@@ -5,10 +5,13 @@ aiohttp answers them with what it stumbled over, and with its version and that o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from gleitzeit_extensions.protocol import CallError
 from gleitzeitd.hub.access.refusals import refused
@@ -37,15 +40,13 @@ class Conversation(RequestHandler):
         answer.force_close()
         return answer
 
+    def log_exception(self, *said: object, **more: object) -> None:
+        # what a peer sent wrong is worth no line: they could fill the disk
+        if not isinstance(more.get("exc_info"), (HttpProcessingError, RequestPayloadError)):
+            super().log_exception(*said, **more)
+
 
 def conversations(server: web.Server | None) -> Callable[[], RequestHandler]:
     """Makes them, for the connections of a runner's server."""
     assert server is not None, "the runner was set up"
-
-    def begun() -> RequestHandler:
-        # aiohttp names the class where nobody can choose another.
-        conversation = server()
-        conversation.__class__ = Conversation
-        return conversation
-
-    return begun
+    return partial(Conversation, server, loop=asyncio.get_running_loop(), access_log=None)

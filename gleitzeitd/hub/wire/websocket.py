@@ -25,17 +25,30 @@ class WebSocket:
         server: Any,
     ) -> None:
         """`too_much` is told that a stranger was hung up on."""
-        self._too_much = too_much
         self._handler = handler
-        self._sock = web.WebSocketResponse(max_msg_size=server.max_http_buffer_size, compress=False)
-        self.portion: Portion
+        self._sock = _Response(too_much, max_msg_size=server.max_http_buffer_size, compress=False)
+
+    @property
+    def portion(self) -> Portion:
+        return self._sock.portion
 
     async def __call__(self, environ: Mapping[str, Any]) -> web.WebSocketResponse:
-        request = environ["aiohttp.request"]
-        await self._sock.prepare(request)
-        self.portion = Portion(request.protocol, self._too_much)
+        await self._sock.prepare(environ["aiohttp.request"])
         await self._handler(self)
         return self._sock
+
+
+class _Response(web.WebSocketResponse):
+    portion: Portion
+
+    def __init__(self, too_much: Callable[[], None], **options: Any) -> None:
+        super().__init__(**options)
+        self._too_much = too_much
+
+    def _post_start(self, request: web.BaseRequest, *more: Any) -> None:
+        # here, since it is read from now on, while the rest of `prepare` waits for who does not read us
+        super()._post_start(request, *more)
+        self.portion = Portion(request.protocol, self._too_much)
 
 
 class Portion:
