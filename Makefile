@@ -6,7 +6,7 @@ packages := gleitzeitd gleitzeitctl gleitzeit_extensions providers
 javascript := tests/protocol/node_modules/.package-lock.json
 mcp_servers := tests/services/node_modules/.package-lock.json
 
-.PHONY: help install run test test-services matrix stress check coverage format docs dist bench audit pin clean
+.PHONY: help install run test test-services matrix stress check coverage format docs dist deb bench audit pin clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -39,13 +39,19 @@ build/services/installed: tests/services/requirements.txt
 	@build/services/bin/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+# The versions that the tests ran with, for whatever has no hashes of its own.
+build/constraints.txt: requirements.txt
+	@mkdir -p build
+	@sed -n 's/^\([a-zA-Z0-9_.-]*==[^ ;]*\).*/\1/p' $< >$@
+
 # What a user installs, with Debian's own Python: the tests run it as a service of a real systemd, where there is no
 # network. So what pip would fetch lies in build/wheels, and one installation is kept in build/debian.
-build/debian/installed: pyproject.toml
+build/debian/installed: pyproject.toml build/constraints.txt
 	@echo "setting up build/debian"
 	@PYTHON=/usr/bin/python3 tools/venv build/debian
 	@rm -rf build/wheels
-	@build/debian/bin/python -m pip wheel --quiet --no-input --disable-pip-version-check --wheel-dir build/wheels .
+	@build/debian/bin/python -m pip wheel --quiet --no-input --disable-pip-version-check \
+		--constraint build/constraints.txt --wheel-dir build/wheels .
 	@build/debian/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-index build/wheels/*.whl
 	@touch $@
 
@@ -67,6 +73,7 @@ test-services: install dist build/services/installed $(mcp_servers) ## with real
 		dist/*.whl
 	@rm -f build/wheels/gleitzeitd-*.whl
 	@cp dist/*.whl build/wheels
+	@PIP_NO_INDEX=1 PIP_FIND_LINKS=build/wheels tools/deb dist/*.whl build/constraints.txt
 	$(py) -m pytest tests/services $(ARGS)
 
 matrix: install ## the quick tests with each Python from 3.11 to 3.14 that is here; ARGS="-k crash" picks some
@@ -97,6 +104,9 @@ docs: install ## print into the docs what the code knows
 dist: install ## build sdist and wheel into dist/; the same sources give the same bytes
 	@rm -rf dist
 	@$(py) -m hatchling build -d dist
+
+deb: dist build/constraints.txt ## build a Debian package of it into dist/; EXTRAS=openai,mcp adds what they need
+	@tools/deb dist/*.whl build/constraints.txt
 
 bench: install ## compare with peers; ARGS picks
 	$(py) benchmarks/run.py $(ARGS)
