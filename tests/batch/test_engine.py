@@ -18,7 +18,7 @@ from gleitzeit_extensions.batch.files import FileError, Output, Places
 from gleitzeit_extensions.batch.lines import read
 from gleitzeit_extensions.batch.pump import pumped
 
-pytestmark = pytest.mark.asyncio(loop_scope="function")
+pytestmark = pytest.mark.anyio
 anew = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
