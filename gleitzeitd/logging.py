@@ -78,7 +78,8 @@ class _Foreign(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        if type(error).__module__.startswith("aiohttp.http"):
+        # what this logger has to say is which protocols a peer asked for on top of WebSocket
+        if type(error).__module__.startswith("aiohttp.http") or record.name == "aiohttp.websocket":
             return
         told = {"error": f"{type(error).__name__}: {error}".split("\n")[0]} if error else {}
         log = structlog.get_logger("gleitzeitd")

@@ -33,7 +33,7 @@ def make_directory(path: str, mode: int) -> None:
             _make(str(parent), 0o755)
         _make(path, mode)
         found = os.lstat(path)
-        above = _of_others(path)
+        above = _open_above(path)
     if not stat.S_ISDIR(found.st_mode):
         raise OccupiedError(f"{path} is not a directory")
     if _is_of_others(found) or found.st_mode & stat.S_IWOTH or _is_shared(found):
@@ -52,16 +52,20 @@ def _make(path: str, mode: int) -> None:
         os.umask(before)
 
 
-def _of_others(path: str) -> Path | None:
-    """The directory above `path` by which somebody else could put another one in its place."""
-    anybody = False
+def _open_above(path: str) -> Path | None:
+    """The directory above `path` by which anybody could put another one in its place.
+
+    Whoever else owns one above is trusted, as who says where has chosen it: in a container it may be anyone.
+    """
+    is_below_open = False
     for above in reversed(Path(os.path.realpath(path)).parents):
         found = os.stat(above)
-        # what anybody could have made is its owner's
-        is_open = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
-        if is_open or (anybody and _is_of_others(found)):
+        is_open = bool(found.st_mode & stat.S_IWOTH)
+        is_sticky = bool(found.st_mode & stat.S_ISVTX)
+        # in a place for all, anybody may have laid it there, and whose it is may move what it holds
+        if (is_open and not is_sticky) or (is_below_open and _is_of_others(found)):
             return above
-        anybody = bool(found.st_mode & stat.S_IWOTH)
+        is_below_open = is_open
     return None
 
 
@@ -70,16 +74,25 @@ def _is_of_others(found: os.stat_result) -> bool:
 
 
 def _is_shared(found: os.stat_result) -> bool:
-    """Whether a group may change it that has more members than ourselves."""
+    """Whether a group may change it that has more members than ourselves; root's has none but root."""
     if not found.st_mode & stat.S_IWGRP or found.st_gid == 0:
         return False
-    if found.st_gid != os.getegid():
-        return True
-    try:
-        members = grp.getgrgid(found.st_gid).gr_mem
-        return any(member != pwd.getpwuid(os.geteuid()).pw_name for member in members)
-    except KeyError:
-        return False
+    return found.st_gid != os.getegid() or bool(_members(found.st_gid) - {_name(os.geteuid())})
+
+
+def _members(group: int) -> set[str]:
+    # who has it as the first group is not in its list
+    members = {user.pw_name for user in pwd.getpwall() if user.pw_gid == group}
+    with contextlib.suppress(KeyError):
+        members.update(grp.getgrgid(group).gr_mem)
+    return members
+
+
+def _name(user: int) -> str | None:
+    # in a container, users may have none
+    with contextlib.suppress(KeyError):
+        return pwd.getpwuid(user).pw_name
+    return None
 
 
 def _open(path: str, flags: int, mode: int) -> int:

@@ -18,6 +18,8 @@ from gleitzeitd import listening, premises
 from gleitzeitd.core.errors import OccupiedError
 
 NOBODY = 65534
+NOBODYS = 54321
+"""A group that no user has as the first one."""
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
 
@@ -148,7 +150,7 @@ def test_a_group_that_has_no_other_member_is_oneself(
     run.mkdir()
     run.chmod(0o770)
     if os.geteuid() == 0:
-        os.chown(run, 0, NOBODY)
+        os.chown(run, 0, NOBODYS)
     monkeypatch.setattr("gleitzeitd.premises.os.getegid", lambda: run.stat().st_gid)
     members = list[str]()
     monkeypatch.setattr("gleitzeitd.premises.grp.getgrgid", lambda _: SimpleNamespace(gr_mem=members))
@@ -159,6 +161,43 @@ def test_a_group_that_has_no_other_member_is_oneself(
     if run.stat().st_gid != 0:
         with refused(), premises.lock(control):
             pass
+
+
+@pytest.mark.parametrize(
+    ("members", "primary", "has_name", "is_refused"),
+    [
+        ([], [], True, False),
+        (["myself"], [], True, False),
+        (["myself"], [], False, True),
+        ([], ["somebody"], True, True),
+        (None, [], False, False),
+        (None, ["somebody"], False, True),
+    ],
+)
+def test_a_group_has_those_too_whose_first_one_it_is(
+    control: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    members: list[str] | None,
+    primary: list[str],
+    has_name: bool,
+    is_refused: bool,
+) -> None:
+    """Broken once: they are in no list of members. In a container neither user nor group may have a name."""
+    own, group = 4711, 4712
+    run = SimpleNamespace(st_mode=0o40770, st_uid=own, st_gid=group)
+    names = {own: "myself"} if has_name else {}
+    names |= dict(enumerate(primary))
+    users = [SimpleNamespace(pw_name=name, pw_uid=uid, pw_gid=group) for uid, name in names.items()]
+    groups = {} if members is None else {group: SimpleNamespace(gr_mem=members)}
+    known = {user.pw_uid: user for user in users}
+    monkeypatch.setattr("gleitzeitd.premises.os.geteuid", lambda: own)
+    monkeypatch.setattr("gleitzeitd.premises.os.getegid", lambda: group)
+    monkeypatch.setattr("gleitzeitd.premises.grp.getgrgid", groups.__getitem__)
+    monkeypatch.setattr("gleitzeitd.premises.pwd.getpwuid", known.__getitem__)
+    monkeypatch.setattr("gleitzeitd.premises.pwd.getpwall", lambda: users)
+
+    assert premises._is_shared(run) is is_refused  # type: ignore[arg-type]
 
 
 def test_a_directory_that_anybody_may_replace_is_refused(control: str, tmp_path: Path) -> None:
@@ -172,6 +211,16 @@ def test_a_directory_that_anybody_may_replace_is_refused(control: str, tmp_path:
 
     open_to_all.chmod(0o1777)
     with premises.lock(str(run / "gleitzeitd.sock")):
+        pass
+
+
+@needs_root
+def test_whoever_else_owns_a_directory_above_was_chosen(tmp_path: Path) -> None:
+    """As whoever built a container's image, or its nobody where root has no number."""
+    above = tmp_path / "of-somebody"
+    above.mkdir()
+    os.chown(above, NOBODY, NOBODY)
+    with premises.lock(str(above / "run" / "gleitzeitd.sock")):
         pass
 
 

@@ -35,8 +35,8 @@ from gleitzeitd.control.steering import ORDERS, roll, steer
 from gleitzeitd.control.stories import stories
 from gleitzeitd.control.tokens import TokenRoutes
 from gleitzeitd.control.transient import TransientRoutes
-from gleitzeitd.hub.access.crowd import shed
 from gleitzeitd.hub.access.door import Door
+from gleitzeitd.hub.access.idle import Idle
 from gleitzeitd.hub.access.keeper import Keeper
 from gleitzeitd.hub.access.manners import conversations
 from gleitzeitd.hub.access.refusals import refused
@@ -78,8 +78,7 @@ class Control:
         self._config = ConfigRoutes(reload, supervisor, self._demand_running)
         self._events = EventRoutes(journal, supervisor)
         self._transient = TransientRoutes(reload, supervisor, self._demand_running)
-        self._busy = set[object]()
-        """The connections with a request in hand."""
+        self._idle = Idle()
 
     async def run(
         self, listening: socket.socket, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
@@ -88,7 +87,7 @@ class Control:
         # A caller that hangs up cancels what it asked for.
         runner = web.AppRunner(self.app(), handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
-        door = Door.of(listening, RESERVE, partial(shed, runner, self._busy.__contains__))
+        door = Door.of(listening, RESERVE, partial(self._idle.shed, runner))
         serve = asyncio.get_running_loop().create_server
         server = await serve(conversations(runner.server), sock=door, backlog=BACKLOG)
         try:
@@ -109,11 +108,8 @@ class Control:
 
     @web.middleware
     async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        self._busy.add(request.protocol)
-        try:
+        with self._idle.without(request.protocol):
             return await handler(request)
-        finally:
-            self._busy.discard(request.protocol)
 
     def _routes(self) -> list[web.RouteDef]:
         steering = [web.post(f"/v1/{action}", self._steer) for action in ORDERS]

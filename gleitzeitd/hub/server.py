@@ -136,7 +136,7 @@ class Hub:
             for listening in sockets:
                 tls = None if listening.family == socket.AF_UNIX else terms.tls
                 stack.callback((await self._open(runner, listening, tls)).close)
-            self._tasks.start_soon(self._entrance.crowd.sweep, runner)
+            self._tasks.start_soon(self._entrance.crowd.idle.sweep, runner)
             task_status.started()
             await anyio.sleep_forever()
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 
+from gleitzeit_extensions import places
 from tests.control.asking import connected
 from tests.control.conftest import Ask
 from tests.house import House, eventually
@@ -95,6 +96,27 @@ def test_nothing_is_left_of_a_thousand_who_speak_badly(daemon: House, request_: 
 
     eventually(lambda: len(os.listdir(f"/proc/{pid}/fd")) <= before, "all of them are closed")
     assert resident(pid) < held + 40_000
+
+
+def test_what_peers_send_wrong_is_no_line_in_the_log(daemon: House) -> None:
+    """Broken once by a line of 8 KiB for each WebSocket that asked for a protocol of its own."""
+    before, hub = len(daemon.said()), places.hub_socket(str(daemon.socket))
+    asked = {
+        b"GET /v1/status HTTP/1.1": b"A: \0",
+        b"POST /nowhere HTTP/1.1": b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnone",
+        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1": b"Upgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ==\r\nSec-WebSocket-Protocol: mine",
+    }
+    for path in (str(daemon.socket), hub):
+        for line, head in asked.items():
+            with connected(path) as stream:
+                stream.sendall(line + b"\r\nHost: localhost\r\n" + head + b"\r\n\r\n")
+                assert stream.recv(100).startswith(b"HTTP/1.")
+    with connected(hub) as stream:
+        stream.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://the-last-one\r\n\r\n")
+        eventually(lambda: "the-last-one" in daemon.said(), "all of it is said")
+    assert "aiohttp" not in daemon.said()[before:]
 
 
 def test_a_line_without_an_end_is_not_kept(daemon: House, request_: Ask) -> None:

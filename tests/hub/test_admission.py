@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from gleitzeit_extensions.protocol import CLIENTS, PING_INTERVAL, PING_TIMEOUT, PROVIDERS, CallError
 from gleitzeitd.hub import directory
-from gleitzeitd.hub.access import crowd, refusals
+from gleitzeitd.hub.access import crowd, idle, refusals
 from gleitzeitd.hub.access.admission import bearer_of
 from gleitzeitd.hub.access.door import Door
 from gleitzeitd.hub.access.entrance import Terms
@@ -245,7 +245,7 @@ async def test_who_tries_tokens_is_sent_away() -> None:
 
 
 async def test_who_connects_and_asks_nothing_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd, "IDLE_TIME", 0.1)
+    monkeypatch.setattr(idle, "IDLE_TIME", 0.1)
     async with site() as s:
         joined = await s.peer(CLIENTS, LOCAL)
         reader, writer = await asyncio.open_connection("127.0.0.1", s.port)
@@ -335,7 +335,7 @@ async def test_who_asks_nothing_makes_room_when_descriptors_run_out(monkeypatch:
     async with site() as s:
         joined = await s.peer(CLIENTS, LOCAL, tcp=True)
         silent = [await asyncio.open_connection("127.0.0.1", s.port) for _ in range(4)]
-        await until(lambda: len(s.hub._entrance.crowd._busy) == 1)
+        await until(lambda: len(s.hub._entrance.crowd.idle._asking) == 1)
         with monkeypatch.context() as narrow:
             narrow.setattr(Door, "_lets_in", lambda self, _: self._make_room())
             # what is left is for the control socket, so this one is turned away, and the next finds room
@@ -463,7 +463,7 @@ async def test_who_hangs_up_does_not_cut_off_what_their_message_began() -> None:
 
         _abort(caller)
 
-        await until(lambda: not s.hub._entrance.crowd._busy)
+        await until(lambda: not s.hub._entrance.crowd.idle._asking)
         left.set()
         with anyio.fail_after(10):
             await ended.wait()

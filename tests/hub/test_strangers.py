@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -21,7 +22,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from gleitzeit_extensions.protocol import CLIENTS, MAX_FRAME, PROVIDERS
-from gleitzeitd.hub.access import crowd
+from gleitzeitd.hub.access import crowd, idle
 from gleitzeitd.hub.access.door import Door
 from gleitzeitd.hub.access.entrance import Terms
 from gleitzeitd.hub.wire.websocket import MOST_OF_A_STRANGER
@@ -193,52 +194,82 @@ async def test_who_hangs_up_at_once_is_no_line_in_the_log() -> None:
         assert logs == []
 
 
-async def test_who_reads_no_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Broken once by closing only: that waits, and a descriptor is held, until the last byte is read."""
-    monkeypatch.setattr(crowd, "IDLE_TIME", 0.1)
+@pytest.fixture
+def runners(monkeypatch: pytest.MonkeyPatch) -> list[web.AppRunner]:
+    """Of hubs that look for who is idle when a test does."""
+    found: list[web.AppRunner] = []
+
+    async def by_hand(_: idle.Idle, runner: web.AppRunner) -> None:
+        found.append(runner)
+
+    monkeypatch.setattr(idle.Idle, "sweep", by_hand)
+    return found
+
+
+async def test_who_asks_now_and_then_stays(runners: list[web.AppRunner]) -> None:
     async with site() as hub:
-        with socket.socket() as peer:
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            peer.connect(("127.0.0.1", hub.port))
-            peer.setblocking(False)
-            try:
-                while True:
-                    peer.send(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
-                    await asyncio.sleep(0)
-            except BlockingIOError:
-                pass
-            except ConnectionError:
-                pytest.fail("it is too early to hang up")
-            runner = hub.hub._entrance
-            await until(lambda: not runner.crowd._idle and peer.fileno() > 0 and hung_up(peer))
+        reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+        among = hub.hub._entrance.crowd.idle
+        for _ in range(3):
+            writer.write(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b" 404 " in await reader.readuntil(b"\r\n\r\n")
+            among._look(runners[0])
+        # what is on its way to who reads is waited for once more
+        hung_up = asyncio.create_task(reader.read())
+        async with asyncio.timeout(PATIENCE):
+            while not hung_up.done():
+                among._look(runners[0])
+                await asyncio.sleep(0.01)
+        writer.close()
 
 
-async def test_who_reads_an_answer_slowly_is_let_finish(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Broken once by hanging up after a while, whatever had been read meanwhile."""
-    runners: list[web.AppRunner] = []
-
-    async def by_hand(_: crowd.Crowd, runner: web.AppRunner) -> None:
-        runners.append(runner)
+@asynccontextmanager
+async def answered_at_length(
+    runners: list[web.AppRunner],
+) -> AsyncIterator[tuple[asyncio.StreamReader, idle.Idle, web.AppRunner]]:
+    """Who has asked for more than the kernel takes, and read no more than where it begins."""
 
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=bytes(LARGE))
 
-    monkeypatch.setattr(crowd.Crowd, "sweep", by_hand)
     app = web.Application()
     app.router.add_get("/", answer)
     async with site(app=app) as hub:
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port, limit=2**16)
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
-        (runner,) = runners
-        among = hub.hub._entrance.crowd
-        await until(lambda: not among._busy)
+        among = hub.hub._entrance.crowd.idle
+        await until(lambda: not among._asking)
+        yield reader, among, runners[0]
+        writer.close()
+
+
+async def test_who_reads_no_answer_is_not_waited_for(runners: list[web.AppRunner]) -> None:
+    """Broken once by closing only: that waits, and a descriptor is held, until the last byte is read."""
+    async with answered_at_length(runners) as (_, among, runner):
+        assert runner.server is not None
+        async with asyncio.timeout(PATIENCE):
+            while runner.server.connections:
+                among._look(runner)
+                await asyncio.sleep(0.1)
+
+
+async def test_who_reads_an_answer_slowly_is_let_finish(runners: list[web.AppRunner]) -> None:
+    """Broken once by hanging up after a while, whatever had been read meanwhile."""
+    async with answered_at_length(runners) as (reader, among, runner):
         for _ in range(LARGE // 2**20):
             left = unread(runner)
-            among._sweep(runner)
+            among._look(runner)
             await reader.readexactly(2**20)
             await until(lambda left=left: not left or unread(runner) < left)
-        writer.close()
+
+
+def test_who_has_left_already_has_nothing_to_read() -> None:
+    """Of TLS the HTTP server hears so only in the loop's next round."""
+    with socket.socket() as left:
+        pass
+    transport: Any = SimpleNamespace(get_extra_info=lambda _: left)
+    assert idle._unread(transport) == 0
 
 
 LARGE = 16 * 2**20
@@ -249,18 +280,7 @@ def unread(runner: web.AppRunner) -> int:
     assert runner.server is not None
     (one,) = runner.server.connections
     assert one.transport is not None, "it was hung up on"
-    return crowd._unread(one)
-
-
-def hung_up(peer: socket.socket) -> bool:
-    """Whether nothing can be sent any more."""
-    try:
-        peer.send(b"G")
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return False
+    return idle._unread(one.transport)
 
 
 async def test_who_asks_nothing_is_counted_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,22 +303,22 @@ async def test_who_asks_nothing_is_counted_as_well(monkeypatch: pytest.MonkeyPat
 async def test_who_comes_by_the_unix_socket_takes_no_room_of_others_and_gives_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Broken once by counting all: where there were more providers than `max_connections`, nobody else got in."""
+    """Broken once by counting all: more providers than `max_connections`, and nobody else got in."""
     monkeypatch.setattr(crowd, "SPARE", 3)
     async with site(terms=Terms(most=2)) as hub:
         for _ in range(6):
             await hub.peer(CLIENTS)
-        idle = socket.socket(socket.AF_UNIX)
-        idle.connect(hub.path)
+        silent = socket.socket(socket.AF_UNIX)
+        silent.connect(hub.path)
         await hub.peer(CLIENTS, LOCAL, tcp=True)
 
-        with idle, ExitStack() as held:
+        with silent, ExitStack() as held:
             for _ in range(20):
                 held.enter_context(socket.create_connection(("127.0.0.1", hub.port)))
                 await asyncio.sleep(0.01)
-            idle.setblocking(False)
+            silent.setblocking(False)
             with pytest.raises(BlockingIOError):
-                idle.recv(1)
+                silent.recv(1)
 
 
 async def test_who_does_not_end_a_tls_handshake_is_counted_as_well(

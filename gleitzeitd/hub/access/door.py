@@ -44,8 +44,8 @@ class Door(socket.socket):
     ) -> Self:
         """The same socket, which the door takes over; it lets in what leaves `reserve` descriptors free.
 
-        `make_room` may give up connections for a newer one, and says whether it did. `room` has a limit of its
-        own, however many descriptors are left.
+        `make_room` may give up connections for a newer one, and says whether it did. `room` has a limit of
+        its own, however many descriptors are left.
         """
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         door = cls(fileno=listening.detach())

@@ -49,4 +49,6 @@ class Conversation(RequestHandler):
 def conversations(server: web.Server | None) -> Callable[[], RequestHandler]:
     """Makes them, for the connections of a runner's server."""
     assert server is not None, "the runner was set up"
-    return partial(Conversation, server, loop=asyncio.get_running_loop(), access_log=None)
+    loop = asyncio.get_running_loop()
+    # aiohttp takes None here, as its runner does, though its types do not say so
+    return partial(Conversation, server, loop=loop, access_log=None)  # type: ignore[arg-type]

@@ -19,14 +19,14 @@ from gleitzeitd.hub.wire.websocket import MOST_OF_A_STRANGER, WebSocket
 class DirectServer(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio has no types
     """Its handlers are coroutine functions that take whatever a peer may send."""
 
+    size = 0
+    """Bytes of the packet that is being handled: handlers run to their end before the next is read."""
+
     def __init__(self, turned_away: Callable[[CallError], object], **options: Any) -> None:
         """`turned_away` is told why somebody was hung up on."""
         super().__init__(**options)
         self._turned_away = turned_away
         self.eio._async = {**self.eio._async, "websocket": partial(WebSocket, self._sends_too_much)}
-
-    size = 0
-    """Bytes of the packet that is being handled: handlers run to their end before the next is read."""
 
     async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, Any]) -> Any:
         # The library names the class of its connections where nobody can choose another.
