@@ -174,8 +174,12 @@ class Reload:
             problems = {"problems": list(self.problems)} if self.problems else {}
             log.info("config is reloaded", **told(plan), **problems)
             self._happened(f"the config file is taken over: {summary(plan)}", self.problems)
-        changes = tuple(self.changes.carry_out(plan))
-        return Reloaded(plan, changes, self.problems)
+        changes = self.changes.carry_out(plan)
+        begun = {change.provider for change in changes}
+        wanted = plan.house.by_name.keys() - begun
+        # what an earlier save began is a part of what the file asks for as well
+        earlier = [change for change in self.changes.under_way if change.provider in wanted]
+        return Reloaded(plan, (*changes, *earlier), self.problems)
 
     async def _remember(self, what: str) -> None:
         """Keep what is applied now, for a rollback. That it cannot be kept hurts nothing else."""

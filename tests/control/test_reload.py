@@ -173,6 +173,31 @@ def test_what_is_asked_again_meanwhile_is_the_reload_that_is_under_way(daemon: H
     assert [(result["name"], result["done"]) for result in again["results"]] == [("scripted", True)]
 
 
+def test_what_is_under_way_is_waited_for_also_when_there_is_more_to_do(tmp_path: Path) -> None:
+    """A failure of another provider is tried again by each reload: what that comes to is not all of it."""
+    gate = tmp_path / "gate"
+    gate.touch()
+    held = {"ready": {"kind": "exec", "command": ["test", "-e", str(gate)], "interval": 0.05}}
+    providers = {
+        "fails": {**AT_ONCE, "command": ["sh", "-c", "${file:fails}"]},
+        "held": {"command": ["sh", "-c", "${file:held}"], **held},
+    }
+    sleeps = {"fails": "exec sleep 1000", "held": "exec sleep 1000"}
+    with house(tmp_path, providers, sleeps) as h:
+        h.until("fails", "RUNNING")
+        h.until("held", "RUNNING")
+        gate.unlink()
+        write(h, fails="exit 3", held="exec sleep 1001")
+        assert [result["name"] for result in reload(h, wait=False)["results"]] == ["fails", "held"]
+        eventually(lambda: h.client.get("/v1/status")["daemon"]["changing"] == ["held"])
+
+        again = reload(h, wait=False)["results"]
+        assert [(result["name"], result["done"]) for result in again] == [("fails", False), ("held", False)]
+        gate.touch()
+        results = {result["name"]: result["ok"] for result in reload(h)["results"]}
+        assert results == {"fails": False, "held": True}
+
+
 def test_a_change_that_fails_is_undone_and_shown_until_a_reload_mends_it(daemon: House) -> None:
     """Seen to fail with a failure that the next reload does not try again."""
     write(daemon, script="echo no such thing >&2; exit 3")
