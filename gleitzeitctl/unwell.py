@@ -11,8 +11,10 @@ from gleitzeit_extensions.protocol import CODES
 from gleitzeitctl.complaint import UNREACHABLE, Complaint, misuse, skew
 from gleitzeitctl.wire import NotHttp, Wire
 
-SETTLED = 0.1
-"""Seconds after which a daemon that was killed listens no more."""
+SETTLED = 1.0
+"""Seconds after which a daemon that was killed listens no more, on a busy machine, too."""
+PAUSE = 0.05
+"""Seconds between two looks whether it does."""
 
 LOOK = 'look into its log, such as "journalctl -u gleitzeitd"'
 START_IT = 'start it with "gleitzeit serve" or "systemctl start gleitzeitd"'
@@ -61,13 +63,15 @@ def _ending(path: str, wire: Wire | None) -> str:
     """How a connection was closed too early, and whether that was the end of the daemon."""
     when = "in the middle of its answer" if wire and wire.is_answered else "before it had answered"
     # what a process has open is closed one after the other when it is killed
-    time.sleep(SETTLED)
-    try:
-        connect(path, SETTLED).close()
-    except (FileNotFoundError, ConnectionRefusedError):
-        return f"ended {when}"
-    except OSError:
-        pass
+    deadline = time.monotonic() + SETTLED
+    while time.monotonic() < deadline:
+        time.sleep(PAUSE)
+        try:
+            connect(path, SETTLED).close()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return f"ended {when}"
+        except OSError:
+            break
     return f"closed the connection {when}"
 
 

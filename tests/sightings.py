@@ -168,8 +168,12 @@ def _certainly_together(found: set[Sighting]) -> Iterable[Sighting]:
 def look(pid: int) -> Stat | None:
     """None when there is no such process."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        # As short as it can be said: it is asked of every process of the machine, again and again.
+        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+        try:
+            fields = os.read(file, 4096).rpartition(b")")[2].split()
+        finally:
+            os.close(file)
     except OSError:
         return None
     return Stat(Identity(pid, int(fields[19])), fields[0].decode(), int(fields[1]), int(fields[17]))

@@ -108,7 +108,7 @@ def test_the_help_lists_every_command(ctl: Ctl) -> None:
 
 @pytest.mark.parametrize("path", COMMANDS)
 def test_every_command_has_help_with_an_example(ctl: Ctl, path: tuple[str, ...]) -> None:
-    done = ctl.alone(*path, "--help")
+    done = ctl(*path, "--help")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: gleitzeitctl {' '.join(path)} ")

@@ -275,8 +275,11 @@ def test_what_was_taken_away_by_hand_is_removed_all_the_same(own: House) -> None
     run(own, "mine")
     (own.root / "run" / "transient" / "mine.yaml").unlink()
     removed = own.ctl("remove", "mine")
-    assert (removed.returncode, removed.stdout, removed.stderr) == (0, "mine: removed\n", "")
+    # a save of the config may have come in between, and taken it over
+    assert removed.returncode in (0, 4), removed.stderr
+    eventually(lambda: names(own) == {"talker"})
     assert kept(own) == []
+    assert "request failed" not in own.said()
 
 
 def test_files_that_cannot_be_changed_are_no_mistake_of_ours(own: House) -> None:
