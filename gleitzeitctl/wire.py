@@ -49,10 +49,11 @@ class Wire:
         head = f"{method} {target} HTTP/1.1\r\nHost: gleitzeitd\r\nConnection: close\r\n"
         if body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        # from now on the daemon may have it
+        self.is_sent = True
         # a daemon that refuses a request may answer and close before it has read all of it: the answer counts
         with suppress(BrokenPipeError, ConnectionResetError):
             self.stream.sendall(f"{head}\r\n".encode() + body)
-        self.is_sent = True
         status, headers = self._status(), dict(self._headers())
         self.server = headers.get(b"server", b"").decode("latin-1")
         return status, self._body(headers)
