@@ -27,6 +27,11 @@ def own_run_directory() -> str:
         return SYSTEM_RUN
     if base := os.environ.get("XDG_RUNTIME_DIR"):
         return os.path.join(base, "gleitzeit")
+    return _place_for_all()
+
+
+def _place_for_all() -> str:
+    """Where anybody may have made a directory before us."""
     return f"/tmp/gleitzeit-{os.geteuid()}"
 
 
@@ -51,9 +56,18 @@ def control_socket(given: str | None = None) -> str:
     daemon where one listens, else the system's."""
     if chosen := given or os.environ.get("GLEITZEIT_SOCKET"):
         return os.path.abspath(chosen)
-    own = os.path.join(own_run_directory(), CONTROL)
-    system = os.path.join(SYSTEM_RUN, CONTROL)
+    directory = own_run_directory()
+    own, system = os.path.join(directory, CONTROL), os.path.join(SYSTEM_RUN, CONTROL)
+    if directory == _place_for_all() and _is_of_others(directory):
+        return system  # somebody waits there to be taken for the daemon
     return system if not os.path.exists(own) and os.path.exists(system) else own
+
+
+def _is_of_others(path: str) -> bool:
+    try:
+        return os.lstat(path).st_uid not in (0, os.geteuid())
+    except OSError:
+        return False
 
 
 def hub_socket(control: str) -> str:
