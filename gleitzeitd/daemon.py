@@ -198,12 +198,11 @@ class Daemon:
 
     def _applied(self, plan: Plan) -> None:
         """What is wanted is that plan's house from now on."""
-        self._service.reloads()
-        self.hub.registry.disable(plan.house.disabled)
-        changed = plan.of(Action.ADDED, Action.RESTART)
-        self._enclosure.enforce(step.spec for step in changed if step.spec is not None)
-        self.renewal.look()
-        self._service.is_ready()
+        with self._service.reloading():
+            self.hub.registry.disable(plan.house.disabled)
+            changed = plan.of(Action.ADDED, Action.RESTART)
+            self._enclosure.enforce(step.spec for step in changed if step.spec is not None)
+            self.renewal.look()
 
     def _source_changed(self, provider: str) -> None:
         log.info("source changed", name=provider)

@@ -6,6 +6,8 @@ Where there is no manager all of this does nothing.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import anyio
@@ -34,12 +36,17 @@ class Service:
         self._said = ""
 
     def is_ready(self) -> None:
-        """Once at the start, and at the end of each reload."""
+        """Once, at the end of the start."""
         self._manager.ready(self._sentence())
 
-    def reloads(self) -> None:
-        """Until it is ready again."""
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        """While a config is taken over. A mistake of ours in that leaves it ready all the same."""
         self._manager.reloading()
+        try:
+            yield
+        finally:
+            self.is_ready()
 
     async def feed_the_watchdog(self) -> None:
         await vigil.keep(self._manager, self._signs)

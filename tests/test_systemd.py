@@ -10,12 +10,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import anyio
 import pytest
 
 from gleitzeitd import listening, vigil
 from gleitzeitd.listening import Kept
+from gleitzeitd.processes.supervisor import Supervisor
+from gleitzeitd.service import Service
 from gleitzeitd.systemd import Manager, handed_over
 
 pytestmark = pytest.mark.anyio
@@ -66,6 +70,14 @@ def test_the_manager_is_told_in_its_words(told: Told) -> None:
     assert (reloading, when.partition("=")[0]) == ("RELOADING=1", "MONOTONIC_USEC")
     assert told.next() == (["EXTEND_TIMEOUT_USEC=1500000"], [])
     assert told.next() == (["WATCHDOG=1"], [])
+
+
+def test_a_reload_that_fails_leaves_the_service_ready(told: Told) -> None:
+    nobody = cast(Supervisor, SimpleNamespace(instances={}, turn=None))
+    service = Service(Manager(told.address), nobody, "nowhere.sock")
+    with pytest.raises(ZeroDivisionError), service.reloading():
+        raise ZeroDivisionError
+    assert [words[0] for words, _ in told.all()] == ["RELOADING=1", "READY=1"]
 
 
 def test_who_has_no_manager_tells_nobody_and_one_that_is_gone_harms_nobody(tmp_path: Path) -> None:
