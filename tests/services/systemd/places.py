@@ -38,7 +38,7 @@ def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     if why := lacking():
         pytest.skip(f"no machine with a systemd of its own: {why}")
     # /tmp is another in there
-    place = Path("/var/lib", f"gleitzeit-{tmp_path_factory.getbasetemp().parent.name}")
+    place = Path("/var/lib", "-".join(("gleitzeit", *tmp_path_factory.getbasetemp().parts[-2:])))
     shutil.rmtree(place, ignore_errors=True)
     try:
         with machine(place) as made:

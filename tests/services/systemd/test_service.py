@@ -12,6 +12,7 @@ from tests.services.systemd.machine import Machine
 from tests.services.systemd.places import PLACE, ROOT, ctl, fresh
 
 CONFIG = "/etc/gleitzeit/providers.yaml"
+UNIT = "/etc/systemd/system/gleitzeitd.service"
 SOCKET = "/run/gleitzeit/gleitzeitd.sock"
 
 ESCAPES = "setsid sh -c 'echo $$ > /var/lib/gleitzeit/escaped; exec sleep 1000' & exec sleep 1000"
@@ -70,8 +71,8 @@ def m(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 def install(m: Machine) -> None:
     unit = (ROOT / "systemd" / "gleitzeitd.service").read_text().replace("/usr/bin/", f"{PLACE}/bin/")
-    m.write("/etc/systemd/system/gleitzeitd.service", unit)
-    m.write("/etc/systemd/system/gleitzeitd.service.d/test.conf", DROP_IN)
+    m.write(UNIT, unit)
+    m.write(f"{UNIT}.d/test.conf", DROP_IN)
     m.write("/etc/sysusers.d/gleitzeit.conf", (ROOT / "systemd" / "gleitzeit.sysusers.conf").read_text())
     m.write("/etc/gleitzeit/openai.key", f"{KEY}\n", 0o600)
     m.run("systemd-sysusers")
@@ -202,6 +203,23 @@ def test_a_stop_is_bounded_and_leaves_nothing(service: Machine) -> None:
     assert service.run("test", "-d", f"/proc/{escaped}", check=False).returncode == 1
     assert shown(service, "Result", "ExecMainStatus") == {"Result": "success", "ExecMainStatus": "0"}
     assert service.run("test", "-e", "/run/gleitzeit", check=False).returncode == 1
+
+
+def test_a_stop_has_the_time_that_its_providers_need(m: Machine) -> None:
+    """Seen to fail without asking for it: systemd kills what is left after TimeoutStopSec."""
+    m.write(f"{UNIT}.d/hasty.conf", "[Service]\nTimeoutStopSec=1\n")
+    m.run("systemctl", "daemon-reload")
+    says = "trap 'sleep 3; echo its work is saved; exit 0' TERM; echo up; while :; do sleep 0.1; done"
+    configure(m, {"thorough": {"command": ["sh", "-c", says], "start_seconds": 0, "stop": {"timeout": 30}}})
+    try:
+        m.run("systemctl", "start", "gleitzeitd")
+        m.until(f"{PLACE}/bin/gleitzeitctl", "logs", "thorough", says="up")
+        m.run("systemctl", "stop", "gleitzeitd")
+        assert "its work is saved" in m.run("cat", "/var/log/gleitzeit/thorough.log").stdout
+        assert shown(m, "Result", "ExecMainStatus") == {"Result": "success", "ExecMainStatus": "0"}
+    finally:
+        m.run("rm", f"{UNIT}.d/hasty.conf")
+        m.run("systemctl", "daemon-reload")
 
 
 def test_a_provider_is_in_a_cgroup_of_its_own_from_which_nothing_escapes(service: Machine) -> None:
