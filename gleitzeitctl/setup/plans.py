@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 
 from gleitzeitctl.complaint import Complaint, misuse
@@ -35,10 +36,12 @@ def system(config: str) -> list[Step]:
         File(SYSUSERS, _shipped("gleitzeit.sysusers.conf")),
         User(USER, Command(("systemd-sysusers", SYSUSERS))),
         File(TMPFILES, _shipped("gleitzeit.tmpfiles.conf")),
-        Command(("systemd-tmpfiles", "--create", TMPFILES)),
+        Command(
+            ("systemd-tmpfiles", "--create", TMPFILES), lambda: not os.path.isdir(os.path.dirname(CONFIG))
+        ),
         Example(File(CONFIG, config, 0o640, USER)),
         File(UNIT, _unit(f"{SERVICE}.service", place)),
-        Command(("systemctl", "daemon-reload")),
+        _reading(("systemctl",)),
     ]
 
 
@@ -48,7 +51,7 @@ def user(config: str) -> list[Step]:
     return [
         Example(File(_own("gleitzeit/providers.yaml"), config, 0o600)),
         File(_own(f"systemd/user/{SERVICE}.service"), _unit(f"{SERVICE}.user.service", _installation())),
-        Command(("systemctl", "--user", "daemon-reload")),
+        _reading(("systemctl", "--user")),
     ]
 
 
@@ -65,22 +68,19 @@ def removal() -> list[Step]:
             Gone(SYSUSERS, _shipped("gleitzeit.sysusers.conf")),
         ]
     if not unit.pending(False):
-        return others  # a unit that somebody else wrote is theirs to stop
-    ending, reloading = (*words, "disable", "--now", SERVICE), (*words, "daemon-reload")
-    return [_Always(Command(ending)), *others, unit, Command(reloading)]
+        return [*others, _reading(words)]  # a unit that somebody else wrote is theirs to stop
+    ending = Command((*words, "disable", "--now", SERVICE), lambda: True)
+    return [ending, *others, unit, _reading(words)]
 
 
-class _Always:
-    """A command that is due whatever was before it."""
+def _reading(systemctl: tuple[str, ...]) -> Command:
+    """Have systemd read the units anew."""
+    asking = (*systemctl, "show", "-p", "NeedDaemonReload", "--value", SERVICE)
 
-    def __init__(self, command: Command) -> None:
-        self._command = command
+    def is_due() -> bool:
+        return subprocess.run(asking, capture_output=True, text=True).stdout == "yes\n"
 
-    def pending(self, changed: bool) -> str:
-        return self._command.pending(True)
-
-    def act(self) -> None:
-        self._command.act()
+    return Command((*systemctl, "daemon-reload"), is_due)
 
 
 def _own(path: str) -> str:

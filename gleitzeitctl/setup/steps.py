@@ -7,6 +7,7 @@ import os
 import pwd
 import stat
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -76,12 +77,14 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command that is due when a step before it had to act."""
+    """A command that is due when a step before it had to act, or when that is so without it: the last run may
+    have ended in between."""
 
     words: tuple[str, ...]
+    is_due: Callable[[], bool] = bool
 
     def pending(self, changed: bool) -> str:
-        return f"run {' '.join(self.words)}" if changed else ""
+        return f"run {' '.join(self.words)}" if changed or self.is_due() else ""
 
     def act(self) -> None:
         said = "it took longer than two minutes"

@@ -58,6 +58,43 @@ def test_an_upgrade_writes_the_unit_anew_and_leaves_the_config(m: Machine) -> No
     assert "# mine" in m.run("cat", "/etc/gleitzeit/providers.yaml").stdout
 
 
+def failing(m: Machine, program: str, *words: str) -> str:
+    """What setup says when that program fails, as if it had been killed there."""
+    m.write(f"/tmp/failing/{program}", "#!/bin/sh\necho no more >&2; exit 1\n", 0o755)
+    path = "PATH=/tmp/failing:/usr/sbin:/usr/bin:/sbin:/bin"
+    done = m.run("env", path, f"{PLACE}/bin/gleitzeitctl", "setup", *words, check=False)
+    m.run("rm", f"/tmp/failing/{program}")
+    assert done.returncode == 1
+    return done.stderr
+
+
+def is_stale(m: Machine) -> bool:
+    asking = ("systemctl", "show", "-p", "NeedDaemonReload", "--value", "gleitzeitd")
+    return m.run(*asking).stdout == "yes\n"
+
+
+def test_what_was_interrupted_is_completed_by_the_next_run(m: Machine) -> None:
+    said = failing(m, "systemd-tmpfiles", "system")
+    assert said.endswith("systemd-tmpfiles --create /etc/tmpfiles.d/gleitzeit.conf: no more\n")
+    ctl(m, "setup", "system")
+    assert m.run("stat", "-c", "%a %G", "/etc/gleitzeit").stdout == "750 gleitzeit\n"
+
+    m.run("systemctl", "start", "gleitzeitd")
+    m.run("sh", "-c", f"echo '# of the last release' >> {UNIT}")
+    failing(m, "systemctl", "system")
+    assert is_stale(m)
+    assert "run systemctl daemon-reload" in ctl(m, "setup", "system")
+    assert not is_stale(m)
+    assert "nothing to do" in ctl(m, "setup", "system")
+
+    failing(m, "systemctl", "remove")
+    assert exists(m, UNIT), "as long as it runs it is known"
+    ctl(m, "setup", "remove")
+    assert [exists(m, path) for path in OURS] == [True, False, False, False]
+    assert m.run("systemctl", "is-active", "gleitzeitd", check=False).stdout.strip() == "inactive"
+    assert "nothing to do" in ctl(m, "setup", "remove")
+
+
 def test_a_unit_that_somebody_else_wrote_is_not_touched(m: Machine) -> None:
     m.write(UNIT, "[Service]\nExecStart=/bin/true\n")
     refused = m.run(f"{PLACE}/bin/gleitzeitctl", "setup", "system", check=False)
