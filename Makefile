@@ -61,10 +61,12 @@ run: .venv/installed ## run the daemon on etc/providers.yaml until Ctrl-C
 # What is compiled once is not compiled again by every process that the tests start.
 test test-services matrix stress: export PYTHONDONTWRITEBYTECODE =
 
+# Whoever has done its share takes half of what another has left: the slow tests lie together.
+#
 # No test asks anybody for whom a public authority vouches, so one of nobody's stands for them all: to read them
 # takes a provider a quarter of its start, and the tests start hundreds.
 test: install ## run the tests; ARGS="-k crash" picks some
-	SSL_CERT_FILE="$(CURDIR)/tests/authority.pem" SSL_CERT_DIR=/dev/null $(py) -m pytest -n 4 $(ARGS)
+	SSL_CERT_FILE="$(CURDIR)/tests/authority.pem" SSL_CERT_DIR=/dev/null $(py) -m pytest -n 4 --dist worksteal $(ARGS)
 
 test-services: install dist build/services/installed $(mcp_servers) ## with real servers and a real systemd, which it installs
 	@tools/servers

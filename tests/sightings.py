@@ -8,7 +8,7 @@ import re
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -49,6 +49,8 @@ class Mark:
 
     @classmethod
     def read(cls, environment: bytes) -> Mark | None:
+        if b"GLEITZEIT_INSTANCE=" not in environment:
+            return None
         for variable in environment.split(b"\0"):
             if found := _MARK.fullmatch(variable):
                 return cls(int(found[1]), found[2].decode(), int(found[3]))
@@ -110,12 +112,18 @@ class Sweeper:
     def __init__(self) -> None:
         self._known: dict[Identity, Mark | None] = {}
         """None: no process of any daemon, and none that may become one."""
+        self._others = set[int]()
+        """The pids of what was there before the daemon, as long as they are listed: none of its instances.
+
+        A pid that is free is given again only after all others, which takes longer than a look."""
         self._is_first = True
 
     def sweep(self, daemon: int | None, daemons: Iterable[int]) -> Sweep:
         """`daemon` is the one that runs now; `daemons` are all whose children are looked for."""
         began = time.monotonic()
-        stats = [stat for name in os.listdir("/proc") if name.isdigit() and (stat := look(int(name)))]
+        listed = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+        self._others &= listed
+        stats = [stat for pid in sorted(listed - self._others) if (stat := look(pid))]
         by_pid = {stat.identity.pid: stat.identity for stat in stats}
         wanted, found = frozenset(daemons), set[Sighting]()
         known: dict[Identity, Mark | None] = {}
@@ -124,11 +132,13 @@ class Sweeper:
             mark = known.get(stat.identity)
             if mark is not None and mark.daemon in wanted and not stat.is_dead:
                 found.add(Sighting(stat.identity, mark))
+        if self._is_first:
+            self._others = _from_before(by_pid.get(daemon) if daemon else None, known)
         self._known, self._is_first = known, False
         return Sweep(
             began=began,
             alive=frozenset(_certainly_together(found)),
-            pids=frozenset(stat.identity.pid for stat in stats if not stat.is_dead),
+            pids=frozenset(stat.identity.pid for stat in stats if not stat.is_dead) | self._others,
             zombies=frozenset(each.identity for each in stats if each.is_dead and each.parent == daemon),
             vitals=_vitals(daemon) if daemon is not None else None,
             ended=time.monotonic(),
@@ -151,6 +161,14 @@ class Sweeper:
             known[identity] = mark
         elif self._is_first and stat.parent != daemon and _age(identity) > SETTLED:
             known[identity] = None
+
+
+def _from_before(daemon: Identity | None, known: Mapping[Identity, Mark | None]) -> set[int]:
+    return {
+        one.pid
+        for one, mark in known.items()
+        if mark is None and (daemon is None or one.started < daemon.started)
+    }
 
 
 def _certainly_together(found: set[Sighting]) -> Iterable[Sighting]:

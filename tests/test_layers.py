@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 from typing import NamedTuple
@@ -159,6 +160,7 @@ def modules_of(room: str) -> list[Path]:
     return [path for path in every_module() if room_of(dotted(path)) == room]
 
 
+@cache
 def every_module() -> list[Path]:
     return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 

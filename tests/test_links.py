@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,15 +77,6 @@ TRIES = (
     "mv {} own/taken",
     "rm -rf {}",
 )
-
-
-@pytest.fixture
-def open_directory() -> Iterator[Path]:
-    """A directory that anybody may enter."""
-    path = Path(tempfile.mkdtemp(prefix="gz-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

@@ -26,6 +26,16 @@ ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 30.0
 PROGRAMS = ("gleitzeitd.logging", "gleitzeitd", "gleitzeit_extensions.protocol", "gleitzeitctl")
 """What is imported. How the daemon logs decides what else is: it comes first."""
+LATE = (
+    "typer._click.decorators",
+    "anyio._backends._asyncio",
+    "anyio._core._signals",
+    "encodings.idna",
+    "encodings.utf_8_sig",
+    "engineio.async_drivers.aiohttp",
+    "pydantic.type_adapter",
+)
+"""What they import only when they run, each time anew unless it is there."""
 
 
 class Forked:
@@ -166,7 +176,8 @@ def import_all() -> None:
         for module in walk_packages(getattr(import_module(name), "__path__", ()), f"{name}."):
             if not module.name.endswith("__main__"):
                 import_module(module.name)
-    import_module("typer")
+    for name in LATE:
+        import_module(name)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import grp
 import os
-import shutil
 import subprocess
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,15 +52,6 @@ ROUTES = [
     ("DELETE", "/v1/tokens/ci"),
     ("POST", "/v1/shutdown"),
 ]
-
-
-@pytest.fixture
-def open_directory() -> Iterator[Path]:
-    """A directory that anybody may enter."""
-    path = Path(tempfile.mkdtemp(prefix="gz-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
 
 
 def asked_by(uid: int, gid: int, path: str, *arguments: str) -> str:

@@ -20,6 +20,7 @@ from gleitzeitctl.commands.template_files import files, write
 from gleitzeitctl.commands.template_names import Names, names
 from gleitzeitctl.complaint import Complaint
 from tests.ctl.conftest import Ctl
+from tests.docs.desk import OURS_ALONE
 from tests.house import House, eventually
 from tests.warm import ROOT
 
@@ -52,6 +53,7 @@ def created(ctl: Ctl, *line: str) -> dict[str, Any]:
 def typed(directory: Path, line: str) -> subprocess.CompletedProcess[str]:
     """A command that it printed, typed as it stands in the directory in which it was made."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
+    environment["PYTEST_ADDOPTS"] = OURS_ALONE
     return subprocess.run(
         shlex.split(line), cwd=directory, env=environment, capture_output=True, text=True, timeout=60
     )

@@ -17,6 +17,8 @@ from tests.warm import warm
 
 OF_A_SHELL = set("|&;<>$`")
 PROGRAMS = Path(sys.executable).parent
+OURS_ALONE = "-p no:hypothesispytest -p no:xdist -p no:timeout"
+"""Leaves out the plugins of these tests; to import them takes as long as all the rest of a short run."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Desk(House):
         super().__init__(root, "", foreground=False)
         self.config.unlink()
         self.url = f"http://{own_address()}:8000"
-        # pytest-asyncio would warn of what only a reader who uses it has to decide.
-        self.environment["PYTEST_ADDOPTS"] = "-o asyncio_default_fixture_loop_scope=function"
+        # pytest-asyncio would warn of what only a reader who uses it has to decide; the others no reader has.
+        self.environment["PYTEST_ADDOPTS"] = f"-o asyncio_default_fixture_loop_scope=function {OURS_ALONE}"
         self.environment["PATH"] = f"{PROGRAMS}:{os.environ['PATH']}"
 
     def type(self, line: str) -> Typed:

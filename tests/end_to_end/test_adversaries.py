@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import signal
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,15 +42,6 @@ class Keeper(SocketIOProviderClient):
     async def fails(self, word):
         raise ValueError("it cannot")
 """
-
-
-@pytest.fixture
-def open_directory() -> Iterator[Path]:
-    """A directory that anybody may enter."""
-    path = Path(tempfile.mkdtemp(prefix="gz-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
 
 
 @contextmanager

@@ -37,6 +37,11 @@ def calls(provider: SocketIOProviderClient | type, words: Sequence[str] = ()) ->
 
     Among the texts are `words`, which say something to this provider, such as its models or files.
     """
+    # Not before they are asked for: to make them takes longer than the rest of the import.
+    return st.deferred(lambda: _calls(provider, words))
+
+
+def _calls(provider: SocketIOProviderClient | type, words: Sequence[str]) -> SearchStrategy[Call]:
     own = public_methods(provider, SocketIOProviderClient) if isinstance(provider, type) else None
     known = own or methods_of(provider, SocketIOProviderClient)
     texts = st.sampled_from([*words, *words, *ODD]) | st.text(max_size=20)

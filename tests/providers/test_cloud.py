@@ -391,7 +391,7 @@ async def test_a_health_that_is_good_is_told(make: Make) -> None:
     assert await make().get_health_status() == {"healthy": True}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(call=calls(ObjectStoreProvider, words=["a", "a/b", "link", "text"]))
 async def test_whatever_it_is_asked_it_answers_or_refuses(call: Call, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir(exist_ok=True)

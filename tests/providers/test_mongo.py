@@ -263,7 +263,7 @@ def test_a_url_that_cannot_be_read_is_not_repeated(url: str) -> None:
     assert "den" not in str(told.value).replace("hidden", "")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(call=calls(MongoProvider, words=["c", "$set", "$oid", "$date", "$where", "$binary", "$out"]))
 async def test_whatever_it_is_asked_it_answers_or_refuses(call: Call) -> None:
     async with provided(allow_writes=True, timeout=2) as (fake, provider):

@@ -355,7 +355,7 @@ WORDS = [
 ]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(call=calls(SQLProvider, words=WORDS))
 async def test_whatever_is_asked_is_answered_or_refused(reader: SQLProvider, call: Call) -> None:
     await answered(reader, call)
