@@ -24,7 +24,7 @@ def test_false_is_never_running_in_thirty_lives(tmp_path: Path) -> None:
 def test_exits_around_start_seconds_lead_only_where_there_is_a_way(tmp_path: Path) -> None:
     """Seen to fail on a daemon whose log left out the start of the next life, and on one that took the
     spawn for readiness."""
-    offsets = (-0.05, -0.01, -0.003, -0.001, 0, 0.001, 0.003, 0.01)
+    offsets = (boundaries.EARLY, -0.01, -0.003, -0.001, 0, 0.001, 0.003, 0.01)
     boundaries.exits_around_start_seconds(tmp_path, lives=6, offsets=offsets)
 
 

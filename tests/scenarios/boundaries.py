@@ -10,9 +10,9 @@ from tests.house import eventually, house
 from tests.observer import observed
 from tests.scenarios.common import AT_ONCE, SLEEPER, all_are, never_running, only_legal, room, views
 
-START_SECONDS = 0.1
+START_SECONDS = 0.3
 TIMEOUT = 0.5
-EARLY = -0.05
+EARLY = -0.25
 """Seconds from the deciding moment that leave no doubt which came first."""
 LATE = f"""
 import os, time
