@@ -126,6 +126,7 @@ class Daemon:
             for one in tcp:
                 held.enter_context(one)
             unix = held.enter_context(self._unix(places.hub_socket(self.control_path), 0o666))
+            self._kept.drop_the_rest()
             held.enter_context(premises.token_file(self.control_path, self.token))
             self.about.hub = tuple(_url(one, "https" if tls else "http") for one in tcp)
             self.launches.hub_url = self.about.hub[0]

@@ -51,6 +51,11 @@ class Kept:
                 unwanted.close()
             self._manager.forget(name)
 
+    def drop_the_rest(self) -> None:
+        """Where this life does not listen, nobody does: who connected there would wait for ever."""
+        for name in list(self._handed_over):
+            self.drop(name)
+
     def keep(self, name: str, *sockets: socket.socket) -> None:
         self._manager.keep(name, sockets)
 

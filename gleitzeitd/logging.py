@@ -10,6 +10,7 @@ import queue
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
@@ -36,19 +37,32 @@ def configure(*, for_people: bool) -> None:
     """`LOG_LEVEL` names the least level that is shown; INFO otherwise."""
     level = LEVELS.get(os.environ.get("LOG_LEVEL", "INFO").upper(), LEVELS["INFO"])
     stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if for_people else "iso", utc=not for_people)
-    stderr = _Stderr()
+    for_journal = _is_journal()
+    stderr = _Stderr(PRIORITIES["warning"] if for_journal else "")
+    if for_journal:
+        sys.excepthook = _crashed
     logging.basicConfig(level=logging.WARNING, handlers=[_Foreign()], force=True)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             stamp,
             structlog.processors.format_exc_info,
-            _told(for_people, _is_journal()),
+            _told(for_people, for_journal),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: stderr,
         cache_logger_on_first_use=True,
     )
+
+
+def last_words(text: str) -> None:
+    """Print why the daemon ends, or does not begin; each line of it is an error in the journal."""
+    mark = PRIORITIES["error"] if _is_journal() else ""
+    print("\n".join(f"{mark}{line}" for line in text.splitlines()), file=sys.stderr)
+
+
+def _crashed(_: object, error: BaseException, __: object) -> None:
+    last_words("".join(traceback.format_exception(error)))
 
 
 def _told(for_people: bool, for_journal: bool) -> Callable[[Any, str, MutableMapping[str, Any]], str]:
@@ -92,7 +106,9 @@ class _Stderr:
     What is too much to wait is dropped and counted; when nobody is left to read, work goes on all the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mark: str) -> None:
+        """`mark`: what its own lines begin with."""
+        self._mark = mark
         self._lines: queue.Queue[str] = queue.Queue(MOST_LINES)
         self._dropped = 0
         threading.Thread(target=self._print, name="log", daemon=True).start()
@@ -111,7 +127,7 @@ class _Stderr:
             line = self._lines.get()
             if dropped := self._dropped:
                 self._dropped -= dropped
-                line = f"({dropped} lines of this log are missing here: nobody read it)\n{line}"
+                line = f"{self._mark}({dropped} lines of this log are missing here: nobody read it)\n{line}"
             with contextlib.suppress(OSError):
                 _write(f"{line}\n".encode("utf-8", "backslashreplace"))
             self._lines.task_done()

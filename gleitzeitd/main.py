@@ -6,7 +6,6 @@ import argparse
 import ctypes
 import gc
 import os
-import sys
 
 from gleitzeit_extensions import places
 from gleitzeit_extensions.version import VERSION
@@ -62,7 +61,7 @@ def serve(config: str | None, socket: str | None, *, foreground: bool) -> int:
         gc.freeze()
         anyio.run(watched.run if foreground else Daemon.run, daemon)
     except GleitzeitError as exc:
-        print(exc, file=sys.stderr)
+        logging.last_words(str(exc))
         return 2 if isinstance(exc, ConfigError) else 1
     except KeyboardInterrupt:
         return 130

@@ -136,9 +136,9 @@ def lock(control: str) -> Iterator[None]:
                 f"a daemon (pid {file.read().strip() or 'unknown'}) runs at {control} already: "
                 "stop it, or choose another place with --socket"
             ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        with explained(f"cannot write {path}"):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
 
 

@@ -9,7 +9,6 @@ import contextlib
 import os
 import select
 import socket
-import time
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 
@@ -43,7 +42,7 @@ class Manager:
 
     def reloading(self) -> None:
         """Until it is told `ready` again."""
-        self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._tell("RELOADING=1")
 
     def stopping(self) -> None:
         self._tell("STOPPING=1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import socket
 import stat
 from collections.abc import Iterator
@@ -108,6 +109,18 @@ def test_a_directory_that_anybody_may_change_is_refused(control: str, tmp_path: 
         pass
 
     assert said == [f"{run} can be changed by other users: choose a directory of the daemon's own"]
+
+
+def test_a_disk_that_is_full_is_told(control: str, tmp_path: Path) -> None:
+    """Broken once by writing through a buffer: it was a traceback."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with refused() as said, premises.lock(control):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert said == [f"cannot write {tmp_path}/run/lock: File too large"]
 
 
 @needs_root

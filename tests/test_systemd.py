@@ -8,7 +8,9 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -16,8 +18,10 @@ from typing import cast
 import anyio
 import pytest
 
+from gleitzeitctl.commands import reload
 from gleitzeitd import listening, vigil
 from gleitzeitd.listening import Kept
+from gleitzeitd.processes.callbacks import Callbacks
 from gleitzeitd.processes.supervisor import Supervisor
 from gleitzeitd.service import Service
 from gleitzeitd.systemd import Manager, handed_over
@@ -66,8 +70,7 @@ def test_the_manager_is_told_in_its_words(told: Told) -> None:
     manager.lives()
 
     assert told.next() == (["READY=1", "STATUS=2 RUNNING"], [])
-    (reloading, when), _ = told.next()
-    assert (reloading, when.partition("=")[0]) == ("RELOADING=1", "MONOTONIC_USEC")
+    assert told.next() == (["RELOADING=1"], [])
     assert told.next() == (["EXTEND_TIMEOUT_USEC=1500000"], [])
     assert told.next() == (["WATCHDOG=1"], [])
 
@@ -138,6 +141,15 @@ def test_what_listens_where_it_should_is_taken(told: Told) -> None:
         assert made is old
 
 
+def test_what_nobody_listens_at_any_more_is_given_back(told: Told) -> None:
+    """As when the control socket has moved: who connects to the old one would wait for ever."""
+    old = socket.create_server(("127.0.0.1", 0))
+    kept = Kept(Manager(told.address), {"old.sock": [old]})
+    kept.drop_the_rest()
+    assert old.fileno() == -1
+    assert told.next()[0] == ["FDSTOREREMOVE=1", "FDNAME=old.sock"]
+
+
 def test_a_path_that_is_gone_is_bound_anew(told: Told, tmp_path: Path) -> None:
     old = socket.socket(socket.AF_UNIX)
     path = str(tmp_path / "run" / "a.sock")
@@ -148,6 +160,46 @@ def test_a_path_that_is_gone_is_bound_anew(told: Told, tmp_path: Path) -> None:
     with listening.unix_socket(path, 0o600, kept=Kept(Manager(told.address), {"a.sock": [old]})) as made:
         assert made is not old
         assert stat.S_ISSOCK(os.stat(path).st_mode)
+
+
+JOURNAL = """
+import os, sys
+
+seen = os.fstat(2)
+os.environ["JOURNAL_STREAM"] = f"{seen.st_dev}:{seen.st_ino}"
+"""
+
+
+def priorities(script: str, *words: str) -> set[str]:
+    """How serious the journal takes what is said to be, line by line."""
+    command = [sys.executable, "-c", JOURNAL + script, *words]
+    said = subprocess.run(command, capture_output=True, text=True).stderr
+    assert said
+    return {line[:3] for line in said.splitlines()}
+
+
+def test_a_config_that_is_refused_is_an_error_in_the_journal(tmp_path: Path) -> None:
+    config = tmp_path / "providers.yaml"
+    config.write_text("providers: {a: {comand: [true]}, b: {comand: [true]}}")
+    script = "from gleitzeitd.main import main; sys.exit(main())"
+    assert priorities(script, "--config", str(config)) == {"<3>"}
+
+
+def test_a_mistake_of_ours_is_an_error_in_the_journal() -> None:
+    script = "from gleitzeitd import logging; logging.configure(for_people=False); 1 / 0"
+    assert priorities(script) == {"<3>"}
+
+
+def test_what_of_the_log_is_missing_is_a_warning_in_the_journal() -> None:
+    script = """
+from gleitzeitd import logging
+logging.MOST_LINES = 1
+logging.configure(for_people=False)
+log = logging.structlog.get_logger()
+for _ in range(1000):
+    log.error("too much")
+"""
+    assert priorities(script) == {"<3>", "<4>"}
 
 
 def test_descriptors_of_another_process_are_left_alone() -> None:
@@ -175,6 +227,82 @@ async def test_the_watchdog_is_fed_while_every_part_gives_a_sign(told: Told) -> 
         tasks.cancel_scope.cancel()
 
     assert [words for words, _ in told.all()] == [["WATCHDOG=1"], ["WATCHDOG=1"]]
+
+
+@pytest.mark.parametrize("unit", ["gleitzeitd.service", "gleitzeitd.user.service"])
+def test_a_reload_says_what_it_waited_for_before_systemd_ends_it(unit: str) -> None:
+    text = (Path(__file__).parents[1] / "systemd" / unit).read_text()
+    (most,) = (line.partition("=")[2] for line in text.splitlines() if line.startswith("TimeoutStartSec="))
+    waits = signature(reload.reload).parameters["timeout"].default
+    assert float(most) > reload.READING + waits
+
+
+async def fed(told: Told, monkeypatch: pytest.MonkeyPatch, silent: str) -> bool:
+    """Whether a daemon of which one part gives no sign feeds the watchdog."""
+    asked = Counter[str]()
+    asked_again = anyio.Event()
+
+    def sign(part: str) -> Callable[..., Awaitable[None]]:
+        async def give(*_: object) -> None:
+            asked[part] += 1
+            if len(asked) == 4 and asked[part] == 2:
+                asked_again.set()
+            if part == silent:
+                await anyio.sleep_forever()
+
+        return give
+
+    monkeypatch.setattr(vigil, "the_dead_are_reaped", sign("reaper"))
+    monkeypatch.setattr(vigil, "answers", sign("control socket"))
+    monkeypatch.setattr("gleitzeitd.service._somebody_writes", sign("output"))
+    supervisor = cast(Supervisor, SimpleNamespace(instances={}, turn=sign("supervisor")))
+    service = Service(Manager(told.address, 0.8), supervisor, "nowhere.sock")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(service.feed_the_watchdog)
+        with anyio.fail_after(10):
+            await asked_again.wait()
+        tasks.cancel_scope.cancel()
+    return (["WATCHDOG=1"], []) in told.all()
+
+
+@pytest.mark.parametrize("silent", ["supervisor", "reaper", "output", "control socket"])
+async def test_a_part_that_hangs_starves_the_watchdog(
+    told: Told, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    assert not await fed(told, monkeypatch, silent)
+
+
+async def test_parts_that_all_get_on_feed_the_watchdog(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await fed(told, monkeypatch, "none of them")
+
+
+async def test_a_supervisor_whose_loop_stands_still_gives_no_sign(tmp_path: Path) -> None:
+    callbacks = cast(Callbacks, SimpleNamespace())
+    with anyio.move_on_after(0.2) as scope:
+        await Supervisor({}, tmp_path, callbacks).turn()
+    assert scope.cancelled_caught
+
+
+LEAVES_NO_WRITER = """
+import os, threading, anyio
+from gleitzeitd import service
+from gleitzeitd.processes.logs.writer import WRITER
+
+WRITER.begin()
+anyio.run(service._somebody_writes)
+print("writes")
+WRITER._writing._jobs.put(lambda: exec("raise SystemExit"))
+WRITER._writing._thread.join(10)
+try:
+    anyio.run(service._somebody_writes)
+except OSError as exc:
+    print(exc)
+"""
+
+
+def test_output_that_nobody_writes_gives_no_sign() -> None:
+    done = subprocess.run([sys.executable, "-c", LEAVES_NO_WRITER], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["writes", "the thread that writes what providers print is gone"]
 
 
 LEAVES_ONE_DEAD = """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gleitzeitctl.setup.steps import Step
 
 Dry = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
-KEPT = "config, logs and state are kept, and so is the user gleitzeit, whom they belong to"
+KEPT = "config, logs and state are kept"
 
 
 def system(context: typer.Context, dry_run: Dry = False) -> None:
@@ -37,9 +37,9 @@ def user(context: typer.Context, dry_run: Dry = False) -> None:
     Example:
       gleitzeitctl setup user --dry-run
     """
-    from gleitzeitctl.setup.plans import user
+    from gleitzeitctl.setup.plans import own_config, user
 
-    next = 'edit ~/.config/gleitzeit/providers.yaml, then "systemctl --user enable --now gleitzeitd"'
+    next = f'edit {own_config()}, then "systemctl --user enable --now gleitzeitd"'
     _carry_out(context, user(_config()), dry_run, next)
 
 

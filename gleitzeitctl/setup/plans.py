@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import shutil
-import subprocess
+import stat
 import sys
+from contextlib import suppress
 
 from gleitzeitctl.complaint import Complaint, misuse
-from gleitzeitctl.setup.steps import Command, Example, File, Gone, Step, User
+from gleitzeitctl.setup.steps import Command, Example, File, Gone, Step, User, printed
 
 SERVICE = "gleitzeitd"
 USER = "gleitzeit"
-CONFIG = "/etc/gleitzeit/providers.yaml"
+PLACE = "/etc/gleitzeit"
+CONFIG = f"{PLACE}/providers.yaml"
 UNIT = f"/etc/systemd/system/{SERVICE}.service"
 SYSUSERS, TMPFILES = "/etc/sysusers.d/gleitzeit.conf", "/etc/tmpfiles.d/gleitzeit.conf"
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 """What the unit's sandbox does not show to the daemon."""
 SHARED = "share/gleitzeit/systemd"
+SYSTEM, OWN = ("systemctl",), ("systemctl", "--user")
 
 
 def system(config: str) -> list[Step]:
@@ -36,22 +40,21 @@ def system(config: str) -> list[Step]:
         File(SYSUSERS, _shipped("gleitzeit.sysusers.conf")),
         User(USER, Command(("systemd-sysusers", SYSUSERS))),
         File(TMPFILES, _shipped("gleitzeit.tmpfiles.conf")),
-        Command(
-            ("systemd-tmpfiles", "--create", TMPFILES), lambda: not os.path.isdir(os.path.dirname(CONFIG))
-        ),
+        Command(("systemd-tmpfiles", "--create", TMPFILES), lambda: not _is_as_it_should_be(PLACE)),
         Example(File(CONFIG, config, 0o640, USER)),
         File(UNIT, _unit(f"{SERVICE}.service", place)),
-        _reading(("systemctl",)),
+        _reading(SYSTEM),
     ]
 
 
 def user(config: str) -> list[Step]:
     """The same for the user who runs this."""
     _demand_systemd()
+    _demand_session()
     return [
-        Example(File(_own("gleitzeit/providers.yaml"), config, 0o600)),
+        Example(File(own_config(), config, 0o600)),
         File(_own(f"systemd/user/{SERVICE}.service"), _unit(f"{SERVICE}.user.service", _installation())),
-        _reading(("systemctl", "--user")),
+        _reading(OWN),
     ]
 
 
@@ -60,27 +63,38 @@ def removal() -> list[Step]:
     _demand_systemd()
     unit = Gone(_own(f"systemd/user/{SERVICE}.service"), _shipped(f"{SERVICE}.user.service"))
     others = list[Step]()
-    words: tuple[str, ...] = ("systemctl", "--user")
+    systemctl: tuple[str, ...] = OWN
     if os.geteuid() == 0 and any(map(os.path.lexists, (UNIT, TMPFILES, SYSUSERS))):
-        unit, words = Gone(UNIT, _shipped(f"{SERVICE}.service")), ("systemctl",)
+        unit, systemctl = Gone(UNIT, _shipped(f"{SERVICE}.service")), SYSTEM
         others = [
             Gone(TMPFILES, _shipped("gleitzeit.tmpfiles.conf")),
             Gone(SYSUSERS, _shipped("gleitzeit.sysusers.conf")),
         ]
     if not unit.pending(False):
-        return [*others, _reading(words)]  # a unit that somebody else wrote is theirs to stop
-    ending = Command((*words, "disable", "--now", SERVICE), lambda: True)
-    return [ending, *others, unit, _reading(words)]
+        return [*others, _reading(systemctl)]  # a unit that somebody else wrote is theirs to stop
+    ending = Command((*systemctl, "disable", "--now", SERVICE), lambda: True)
+    # the unit's file goes last: while it is there, the next run does again what an interruption left
+    return [ending, *others, unit, _reading(systemctl)]
 
 
 def _reading(systemctl: tuple[str, ...]) -> Command:
     """Have systemd read the units anew."""
     asking = (*systemctl, "show", "-p", "NeedDaemonReload", "--value", SERVICE)
 
-    def is_due() -> bool:
-        return subprocess.run(asking, capture_output=True, text=True).stdout == "yes\n"
+    return Command((*systemctl, "daemon-reload"), lambda: printed(*asking) == "yes")
 
-    return Command((*systemctl, "daemon-reload"), is_due)
+
+def _is_as_it_should_be(directory: str) -> bool:
+    """As the file of tmpfiles.d has it; a start that misses it makes one that is the service's user's."""
+    with suppress(FileNotFoundError, KeyError):
+        found, group = os.stat(directory), grp.getgrnam(USER).gr_gid
+        return (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o750, 0, group)
+    return False
+
+
+def own_config() -> str:
+    """The config of the service of the user who runs this."""
+    return _own("gleitzeit/providers.yaml")
 
 
 def _own(path: str) -> str:
@@ -132,3 +146,9 @@ def _demand_systemd() -> None:
     if shutil.which("systemctl") is None:
         way_out = 'have "gleitzeitd --config FILE" started by whatever starts your services'
         raise Complaint(f"this machine has no systemd: {way_out}", 1, "conflict")
+
+
+def _demand_session() -> None:
+    if printed(*OWN, "show", "--property=Version") is None:
+        way_out = 'log in as that user, not by su or sudo, or run "loginctl enable-linger NAME"'
+        raise Complaint(f"no systemd of this user runs here: {way_out}", 1, "conflict")

@@ -48,11 +48,12 @@ class File:
 
     def act(self) -> None:
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        draft = f"{self.path}.{os.getpid()}"
+        # of one name, so that what an interruption left goes with the next attempt
+        draft = f"{self.path}.draft"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with suppress(FileNotFoundError):
             os.unlink(draft)
-        with open(os.open(draft, flags, 0o600), "w") as file:
+        with open(os.open(draft, flags, 0o600), "w", encoding="utf-8") as file:
             file.write(self.text)
             if self.group:
                 os.fchown(file.fileno(), -1, grp.getgrnam(self.group).gr_gid)
@@ -126,6 +127,14 @@ class Gone:
 
     def act(self) -> None:
         os.unlink(self.path)
+
+
+def printed(*words: str) -> str | None:
+    """What a command prints; None when it fails."""
+    with suppress(subprocess.TimeoutExpired):
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
+        return None if done.returncode else done.stdout.strip()
+    return None
 
 
 def read(path: str) -> str | None:

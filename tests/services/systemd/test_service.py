@@ -29,6 +29,7 @@ KEY = "sk-never-seen"
 DROP_IN = """
 [Service]
 LoadCredential=openai:/etc/gleitzeit/openai.key
+LoadCredential=keys:/etc/gleitzeit/keys
 WatchdogSec=3
 TimeoutAbortSec=1
 """
@@ -75,6 +76,7 @@ def install(m: Machine) -> None:
     m.write(f"{UNIT}.d/test.conf", DROP_IN)
     m.write("/etc/sysusers.d/gleitzeit.conf", (ROOT / "systemd" / "gleitzeit.sysusers.conf").read_text())
     m.write("/etc/gleitzeit/openai.key", f"{KEY}\n", 0o600)
+    m.write("/etc/gleitzeit/keys", f"KEY={KEY}\n", 0o600)
     m.run("systemd-sysusers")
     configure(m, PROVIDERS)
     m.run("systemctl", "daemon-reload")
@@ -171,7 +173,8 @@ def test_an_unusable_config_is_not_tried_again(m: Machine) -> None:
     assert started.returncode != 0
     m.until("systemctl", "show", "gleitzeitd", "-p", "ActiveState", says="failed")
     assert shown(m, "NRestarts", "ExecMainStatus") == {"NRestarts": "0", "ExecMainStatus": "2"}
-    assert f"{CONFIG}:1:" in journal(m, "-n", "20")
+    assert f"{CONFIG}:1:" in journal(m, "-n", "20", "-p", "err")
+    assert f"{CONFIG}:1:" in m.run("systemctl", "status", "gleitzeitd", check=False).stdout
 
 
 def test_a_daemon_that_hangs_is_killed_by_the_watchdog_and_nothing_of_it_stays(service: Machine) -> None:
@@ -184,6 +187,14 @@ def test_a_daemon_that_hangs_is_killed_by_the_watchdog_and_nothing_of_it_stays(s
     assert (
         "watchdog" in service.run("journalctl", "-u", "gleitzeitd", "--no-pager", "-o", "cat").stdout.lower()
     )
+
+
+def test_a_daemon_that_nobody_reaches_is_killed_by_the_watchdog_and_reached_again(service: Machine) -> None:
+    service.run("rm", SOCKET)
+    service.until("systemctl", "show", "gleitzeitd", "-p", "NRestarts", says="NRestarts=1")
+    service.until("systemctl", "status", "gleitzeitd", says="4 RUNNING")
+    assert "RUNNING" in ctl(service, "status", "calculator")
+    assert "silent=\"['control socket']\"" in journal(service, "-p", "err")
 
 
 def test_a_daemon_that_is_killed_is_back_with_its_providers(service: Machine) -> None:
@@ -254,6 +265,35 @@ def test_who_connects_during_a_restart_waits_and_is_answered(service: Machine) -
     assert "never refused" in service.until("cat", "/tmp/hammered", says="refused")
 
 
+def test_a_port_that_was_left_is_listened_at_no_more(service: Machine) -> None:
+    def answer(port: int) -> str:
+        asking = (
+            f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}/livez', timeout=5).read())"
+        )
+        done = service.run("/usr/bin/python3", "-c", asking, check=False)
+        return done.stdout.strip() or done.stderr.splitlines()[-1]
+
+    assert answer(8000) == "b'ok\\n'"
+    moved = {"global": {"default_server_url": "http://127.0.0.1:8010"}, "providers": {}}
+    service.write(CONFIG, json.dumps(moved))
+    service.run("systemctl", "restart", "gleitzeitd")
+    assert answer(8010) == "b'ok\\n'"
+    assert "Connection refused" in answer(8000)
+
+
+def test_a_control_socket_that_moved_is_listened_at_no_more(service: Machine) -> None:
+    words = f"{PLACE}/bin/gleitzeitd --config {CONFIG} --socket /run/gleitzeit/moved.sock"
+    service.write(f"{UNIT}.d/moved.conf", f"[Service]\nExecStart=\nExecStart={words}\n")
+    asking = f"import socket; socket.socket(socket.AF_UNIX).connect('{SOCKET}')"
+    try:
+        service.run("systemctl", "daemon-reload")
+        service.run("systemctl", "restart", "gleitzeitd")
+        assert "refused" in service.run("/usr/bin/python3", "-c", asking, check=False).stderr
+    finally:
+        service.run("rm", f"{UNIT}.d/moved.conf")
+        service.run("systemctl", "daemon-reload")
+
+
 def test_a_connection_starts_it_where_that_is_wanted(m: Machine) -> None:
     configure(m, PROVIDERS)
     m.write("/etc/systemd/system/gleitzeitd.socket", (ROOT / "systemd" / "gleitzeitd.socket").read_text())
@@ -287,3 +327,14 @@ def test_a_credential_reaches_its_provider_and_nobody_else(service: Machine) -> 
     assert KEY not in everything
     main = shown(service, "MainPID")["MainPID"]
     assert KEY not in service.run("cat", f"/proc/{main}/environ", f"/proc/{main}/cmdline").stdout
+
+
+def test_a_file_of_keys_is_a_credential_too(m: Machine) -> None:
+    shows = ["sh", "-c", 'printf %s "$KEY" | sha256sum; exec sleep 1000']
+    configure(m, {"keyed": {"command": shows, "env_file": "${CREDENTIALS_DIRECTORY}/keys"}})
+    try:
+        m.run("systemctl", "start", "gleitzeitd")
+        digest = m.run("sh", "-c", f"printf %s {KEY} | sha256sum").stdout.split()[0]
+        m.until(f"{PLACE}/bin/gleitzeitctl", "logs", "keyed", says=digest)
+    finally:
+        m.run("systemctl", "stop", "gleitzeitd")

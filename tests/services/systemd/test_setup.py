@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -35,6 +36,8 @@ def test_from_nothing_to_a_call_and_back(m: Machine) -> None:
     assert modes.splitlines() == ["750 root gleitzeit", "640 root gleitzeit"]
 
     m.run("systemctl", "enable", "--now", "gleitzeitd")
+    told = m.run("journalctl", "-u", "gleitzeitd", "-p", "warning", "-o", "cat", "--no-pager").stdout
+    assert told == "", "nothing is amiss"
     ctl(m, "start", "all")
     answer = ctl(m, "providers", "invoke", "calculator", "add", "--args", '{"a": 1, "b": 2}', "--json")
     assert json.loads(answer)["result"]["result"] == 3
@@ -95,6 +98,101 @@ def test_what_was_interrupted_is_completed_by_the_next_run(m: Machine) -> None:
     assert "nothing to do" in ctl(m, "setup", "remove")
 
 
+CARRIES_OUT = """
+import os, signal, sys
+from gleitzeitctl.commands.setup import _config
+from gleitzeitctl.setup import plans
+
+steps = plans.removal() if sys.argv[1] == "remove" else plans.system(_config())
+left = int(sys.argv[2])
+changed = False
+for step in steps:
+    if step.pending(changed):
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        step.act()
+        changed, left = True, left - 1
+"""
+
+
+def carry_out(m: Machine, what: str, steps: int) -> bool:
+    """Do so many steps of it, and be killed; whether there were more."""
+    script = f"{m.shared}/carry_out.py"
+    m.write(script, CARRIES_OUT)
+    return m.run(f"{PLACE}/bin/python", script, what, str(steps), check=False).returncode in (-9, 137)
+
+
+def state(m: Machine) -> dict[str, object]:
+    """Of what a set-up makes: the files with their owners and modes, the user, and what systemd knows."""
+    listed = m.run(
+        "sh", "-c", f"stat -c '%n %A %U %G %s' {' '.join(OURS)} /etc/gleitzeit/* 2>/dev/null", check=False
+    )
+    units = m.run(
+        "sh", "-c", "ls /etc/systemd/system /etc/sysusers.d /etc/tmpfiles.d | grep gleitzeit", check=False
+    )
+    known = m.run(
+        "systemctl", "show", "-p", "LoadState,NeedDaemonReload,UnitFileState,ActiveState", "gleitzeitd"
+    )
+    user = m.run("id", "gleitzeit", check=False)
+    return {"files": listed.stdout, "units": units.stdout, "known": known.stdout, "user": user.stdout}
+
+
+def put_back(m: Machine) -> None:
+    """As it was before anything was set up."""
+    ctl(m, "setup", "remove")
+    m.run("rm", "-rf", "/etc/gleitzeit")
+    m.run("userdel", "gleitzeit", check=False)
+
+
+def test_a_setup_that_was_killed_anywhere_is_made_whole_by_the_next(m: Machine) -> None:
+    ctl(m, "setup", "system")
+    whole = state(m)
+    put_back(m)
+
+    steps = 0
+    while carry_out(m, "system", steps):
+        ctl(m, "setup", "system")
+        assert state(m) == whole, f"after {steps} steps"
+        assert "nothing to do" in ctl(m, "setup", "system")
+        put_back(m)
+        steps += 1
+    assert steps == 7
+
+
+def test_an_upgrade_that_was_killed_anywhere_is_made_whole_by_the_next(m: Machine) -> None:
+    ctl(m, "setup", "system")
+    m.run("systemctl", "start", "gleitzeitd")
+    whole = state(m)
+    steps = 0
+    while True:
+        m.run("sh", "-c", f"echo '# of the last release' >> {UNIT}; systemctl daemon-reload")
+        if not carry_out(m, "system", steps):
+            break
+        ctl(m, "setup", "system")
+        assert state(m) == whole, f"after {steps} steps"
+        steps += 1
+    assert steps == 2
+
+
+def test_a_removal_that_was_killed_anywhere_is_made_whole_by_the_next(m: Machine) -> None:
+    def begin() -> None:
+        ctl(m, "setup", "system")
+        m.run("systemctl", "enable", "--now", "gleitzeitd")
+
+    begin()
+    ctl(m, "setup", "remove")
+    gone = state(m)
+    begin()
+    steps = 0
+    while carry_out(m, "remove", steps):
+        ctl(m, "setup", "remove")
+        assert state(m) == gone, f"after {steps} steps"
+        assert "nothing to do" in ctl(m, "setup", "remove")
+        begin()
+        steps += 1
+    assert steps == 5
+
+
 def test_a_unit_that_somebody_else_wrote_is_not_touched(m: Machine) -> None:
     m.write(UNIT, "[Service]\nExecStart=/bin/true\n")
     refused = m.run(f"{PLACE}/bin/gleitzeitctl", "setup", "system", check=False)
@@ -105,20 +203,42 @@ def test_a_unit_that_somebody_else_wrote_is_not_touched(m: Machine) -> None:
     assert m.run("cat", UNIT).stdout == "[Service]\nExecStart=/bin/true\n"
 
 
+def test_a_directory_that_a_start_missed_is_made_as_it_should_be(m: Machine) -> None:
+    ctl(m, "setup", "system")
+    m.run("rm", "-r", "/etc/gleitzeit")
+    assert m.run("systemctl", "start", "gleitzeitd", check=False).returncode == 1
+    said = m.run("systemctl", "status", "gleitzeitd", check=False).stdout
+    assert "/etc/gleitzeit/providers.yaml: there is no such file" in said
+    ctl(m, "setup", "system")
+    assert m.run("stat", "-c", "%a %U %G", "/etc/gleitzeit").stdout == "750 root gleitzeit\n"
+    m.run("systemctl", "start", "gleitzeitd")
+
+
+OWN = ("/home/ada/.config/gleitzeit/providers.yaml", "/home/ada/.config/systemd/user/gleitzeitd.service")
+
+
+def as_ada(m: Machine, *words: str, session: bool = True) -> CompletedProcess[str]:
+    uid = m.run("id", "-u", "ada").stdout.strip()
+    becoming = ("setpriv", "--reuid=ada", "--regid=ada", "--init-groups", "env", "HOME=/home/ada")
+    place = (f"XDG_RUNTIME_DIR=/run/user/{uid}",) if session else ()
+    return m.run(*becoming, *place, *words, check=session)
+
+
 def test_a_user_has_a_service_of_their_own(m: Machine) -> None:
     m.run("useradd", "-m", "ada")
+    refused = as_ada(m, f"{PLACE}/bin/gleitzeitctl", "setup", "user", session=False)
+    assert (refused.returncode, "enable-linger" in refused.stderr) == (1, True)
+    assert not any(exists(m, path) for path in OWN), "nothing is begun that could not be ended"
     m.run("loginctl", "enable-linger", "ada")
     m.until("loginctl", "show-user", "ada", "-p", "State", says="lingering")
 
-    def as_ada(*words: str) -> str:
-        uid = m.run("id", "-u", "ada").stdout.strip()
-        becoming = ("setpriv", "--reuid=ada", "--regid=ada", "--init-groups")
-        return m.run(*becoming, "env", "HOME=/home/ada", f"XDG_RUNTIME_DIR=/run/user/{uid}", *words).stdout
-
-    as_ada(f"{PLACE}/bin/gleitzeitctl", "setup", "user")
-    as_ada("systemctl", "--user", "start", "gleitzeitd")
-    assert "RUNNING" in as_ada(f"{PLACE}/bin/gleitzeitctl", "start", "all")
-    as_ada("systemctl", "--user", "reload", "gleitzeitd")
-    as_ada(f"{PLACE}/bin/gleitzeitctl", "setup", "remove")
-    assert not exists(m, "/home/ada/.config/systemd/user/gleitzeitd.service")
-    assert exists(m, "/home/ada/.config/gleitzeit/providers.yaml")
+    said = as_ada(m, f"{PLACE}/bin/gleitzeitctl", "setup", "user").stderr
+    assert f"edit {OWN[0]}," in said
+    as_ada(m, "systemctl", "--user", "start", "gleitzeitd")
+    assert "RUNNING" in as_ada(m, f"{PLACE}/bin/gleitzeitctl", "start", "all").stdout
+    as_ada(m, "systemctl", "--user", "reload", "gleitzeitd")
+    as_ada(m, f"{PLACE}/bin/gleitzeitctl", "setup", "remove")
+    assert [exists(m, path) for path in OWN] == [True, False]
+    history = as_ada(m, f"{PLACE}/bin/gleitzeitctl", "config", "history", "--config-file", OWN[0])
+    assert "the daemon is not running" in history.stderr
+    assert "not kept any" not in history.stdout + history.stderr
